@@ -1,0 +1,127 @@
+"""The content-addressed measurement store: each distinct measurement once, ever.
+
+An entry's name is the SHA-256 of what was measured (:class:`MeasurementKey`), so two callers that ask the
+same question find the same answer. An entry is two lines: the hash of the second, and the second: key and
+value as canonical JSON. A reader checks the hash and the key; an entry that fails is set aside, reported,
+and measured anew. Writers rename a complete, fsynced file into place, so readers never see half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from pydantic import JsonValue, ValidationError
+
+from invarlock.digests import canonical_json, digest_of, sha256_hex
+from invarlock.files import locked, write_atomic
+from invarlock.record import Record
+
+log = logging.getLogger(__name__)
+R = TypeVar("R", bound=Record)
+
+
+class MeasurementKey(Record):
+    """What was measured.
+
+    kind: such as ``window_loss``; version: of the code that measures it, raised when its numbers change;
+    inputs: digests and parameters that the value depends on, and nothing else.
+    """
+
+    kind: str
+    version: int
+    inputs: Mapping[str, JsonValue]
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 that names the entry."""
+        return digest_of(self)
+
+
+class StoreCounts(Record):
+    """What one store object did: entries found, entries written, and damaged entries set aside."""
+
+    found: Mapping[str, int]
+    written: Mapping[str, int]
+    quarantined: tuple[str, ...]
+
+
+class MeasurementStore:
+    """Measurements under ``root``, one file an entry. Safe for threads and processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._found: dict[str, int] = {}
+        self._written: dict[str, int] = {}
+        self._quarantined: list[str] = []
+        self._counting = Lock()
+
+    def get(self, key: MeasurementKey, kind: type[R]) -> R | None:
+        """The kept value, or None when there is none that can be trusted."""
+        digest = key.digest
+        path = self._path(key.kind, digest)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        value = _verified(data, key, kind)
+        if value is None:
+            self._quarantine(path)
+            return None
+        self._count(self._found, key.kind)
+        return value
+
+    def put(self, key: MeasurementKey, value: Record) -> None:
+        """Keep ``value`` under ``key``. A value that is already there is replaced by the same bytes."""
+        body = canonical_json({"key": key, "value": value})
+        write_atomic(self._path(key.kind, key.digest), sha256_hex(body).encode() + b"\n" + body + b"\n")
+        self._count(self._written, key.kind)
+
+    def missing(self, keys: Iterable[MeasurementKey], kind: type[R]) -> list[MeasurementKey]:
+        """Those of ``keys`` that have no trustworthy value yet, in order."""
+        return [key for key in keys if self.get(key, kind) is None]
+
+    def exclusive(self, name: str) -> AbstractContextManager[None]:
+        """A lock between processes on ``name``: whoever measures holds it, the others wait and then find."""
+        return locked(self.root / "locks" / name)
+
+    def counts(self) -> StoreCounts:
+        """What this object found, wrote and set aside so far."""
+        with self._counting:
+            return StoreCounts(
+                found=dict(self._found), written=dict(self._written), quarantined=tuple(self._quarantined)
+            )
+
+    def _path(self, kind: str, digest: str) -> Path:
+        return self.root / kind / digest[:2] / digest
+
+    def _quarantine(self, path: Path) -> None:
+        aside = self.root / "quarantine" / path.name
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(aside)
+        log.warning("measurement %s is damaged; set aside as %s and measured anew", path, aside)
+        with self._counting:
+            self._quarantined.append(str(aside))
+
+    def _count(self, counter: dict[str, int], kind: str) -> None:
+        with self._counting:
+            counter[kind] = counter.get(kind, 0) + 1
+
+
+def _verified(data: bytes, key: MeasurementKey, kind: type[R]) -> R | None:
+    checksum, _, rest = data.partition(b"\n")
+    body = rest.removesuffix(b"\n")
+    if sha256_hex(body).encode() != checksum:
+        return None
+    try:
+        entry = json.loads(body)
+        if MeasurementKey.model_validate(entry["key"]) != key:
+            return None
+        return kind.model_validate(entry["value"])
+    except (ValidationError, KeyError, TypeError, json.JSONDecodeError):
+        return None
