@@ -1,0 +1,108 @@
+"""What a measurement says: the records that measuring writes and deciding reads. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from invarlock.digests import digest_of
+from invarlock.families import Family
+from invarlock.record import Record
+
+
+class EstimatorContract(Record):
+    """How sigma_max was estimated; two numbers are comparable only under the same contract.
+
+    method: ``lanczos`` (converged) or ``power_iter`` (the published caps' estimator); tol: relative residual
+    at which it stops; max_iter: steps at most; seed: of the Gaussian start; dtype: of the arithmetic.
+    """
+
+    method: Literal["lanczos", "power_iter"]
+    tol: float
+    max_iter: int
+    seed: int
+    dtype: str
+
+    @property
+    def digest16(self) -> str:
+        """First 16 hex characters of the contract's SHA-256."""
+        return digest_of(self)[:16]
+
+
+class NormRange(Record):
+    """Minimum, median and maximum Euclidean norm over the rows, or columns, of one matrix."""
+
+    min: float
+    median: float
+    max: float
+
+
+class ModuleStatistics(Record):
+    """One matrix, measured.
+
+    name: module path; family and rule: where it was placed and by which rule; shape: rows, columns; aliases:
+    other names of the same (tied) tensor; tensor_sha256: over shape, dtype and bytes; sigma_max: largest
+    singular value; sigma_residual: the bound on its error that the estimator certifies; steps: it took;
+    frobenius: ||W||_F; stable_rank: ||W||_F^2 / sigma_max^2; rms: ||W||_F / sqrt(rows x columns).
+    """
+
+    name: str
+    family: Family
+    rule: str
+    shape: tuple[int, int]
+    aliases: tuple[str, ...]
+    tensor_sha256: str
+    sigma_max: float
+    sigma_residual: float
+    steps: int
+    frobenius: float
+    stable_rank: float
+    rms: float
+    row_norms: NormRange
+    column_norms: NormRange
+
+
+class Drift(Record):
+    """How far one module moved from its baseline, of D = W - W_base.
+
+    log_sigma: log(sigma / sigma_base); relative_change: ||D||_F / ||W_base||_F; edit_edge: sigma_max(D) /
+    (rms(D) (sqrt(rows) + sqrt(columns))), about 1 when D is noise, large when it has a direction, 0 when D = 0.
+    """
+
+    log_sigma: float
+    relative_change: float
+    edit_edge: float
+
+
+class WeightMeasurement(Record):
+    """Every matrix of one checkpoint under one estimator contract."""
+
+    model_digest: str
+    contract: EstimatorContract
+    modules: tuple[ModuleStatistics, ...]
+
+
+class InvariantsSnapshot(Record):
+    """What must not change under an edit.
+
+    parameter_shapes: name to shape; tied_groups: names that share one tensor, each group and the groups
+    sorted; norm_layers: names of LayerNorm and RMSNorm modules; embedding_rows: rows of the input embedding;
+    vocabulary_size: of the tokenizer, None when there is none; config_sha256: over the config fields that
+    shape the graph; nonfinite: names of parameters and buffers with NaN or infinity.
+    """
+
+    parameter_shapes: Mapping[str, tuple[int, ...]]
+    tied_groups: tuple[tuple[str, ...], ...]
+    norm_layers: tuple[str, ...]
+    embedding_rows: int
+    vocabulary_size: int | None
+    config_sha256: str
+    nonfinite: tuple[str, ...]
+
+
+class WindowLoss(Record):
+    """Summed negative log-likelihood (nats) of one window and the number of predicted tokens in it."""
+
+    window_id: str
+    nll: float
+    tokens: int
