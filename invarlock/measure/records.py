@@ -66,7 +66,7 @@ class Drift(Record):
     """How far one module moved from its baseline, of D = W - W_base.
 
     log_sigma: log(sigma / sigma_base); relative_change: ||D||_F / ||W_base||_F; edit_edge: sigma_max(D) /
-    (rms(D) (sqrt(rows) + sqrt(columns))), about 1 when D is noise, large when it has a direction, 0 when D = 0.
+    (rms(D) (sqrt(rows) + sqrt(columns))), about 1 when D is noise, large when it has a direction, 0 at D = 0.
     """
 
     log_sigma: float
