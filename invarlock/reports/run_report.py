@@ -1,0 +1,97 @@
+"""``report.json`` of one run: every number that a verdict was made from, strict JSON (design page 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import JsonValue
+
+from invarlock.data.schedule import Schedule
+from invarlock.guards.report import GuardReport
+from invarlock.measure.records import WindowLoss
+from invarlock.metrics.perplexity import PerplexityMetric
+from invarlock.policy.resolution import ResolvedPolicy
+from invarlock.provenance import CodeVersion
+from invarlock.record import Record
+
+SCHEMA_VERSION = "run-report/1"
+
+
+class RunMeta(Record):
+    """Who made the run, with what."""
+
+    tier: str
+    profile: str
+    seed: int
+    model_id: str
+    dtype: str
+    device: str
+    code: CodeVersion
+    determinism: str
+
+
+class ModelBlock(Record):
+    """Baseline and subject by digest; for a no-op they are the same."""
+
+    id: str
+    digest: str
+    baseline_digest: str
+
+
+class DataBlock(Record):
+    """Where the windows came from."""
+
+    provider: str
+    seq_len: int
+    stride: int
+    dataset_hash: str
+    tokenizer_hash: str
+    schedule_digest: str
+    preview_windows: int
+    final_windows: int
+
+
+class EditBlock(Record):
+    """The edit under test. deltas: what it changed, as counts of tensors."""
+
+    name: str
+    plan: Mapping[str, JsonValue]
+    digest: str
+    deltas: Mapping[str, int]
+
+
+class WindowsBlock(Record):
+    """Losses by window; the token ids stay in the data."""
+
+    preview: tuple[WindowLoss, ...]
+    final: tuple[WindowLoss, ...]
+
+
+class RunReport(Record):
+    """The record behind ``report.json``."""
+
+    schema_version: Literal["run-report/1"] = SCHEMA_VERSION
+    meta: RunMeta
+    model: ModelBlock
+    data: DataBlock
+    edit: EditBlock
+    guards: tuple[GuardReport, ...]
+    metrics: PerplexityMetric
+    windows: WindowsBlock
+    resolved_policy: ResolvedPolicy
+    timings: None = None
+    timings_reason: str = "measurements are shared between the runs of a sweep; its report has the times"
+    artifacts: Mapping[str, str]
+
+
+def losses_of(windows: Sequence[str], losses: Mapping[str, WindowLoss]) -> tuple[WindowLoss, ...]:
+    """The losses of ``windows``, in schedule order."""
+    return tuple(losses[window] for window in windows)
+
+
+def windows_block(schedule: Schedule, losses: Mapping[str, WindowLoss]) -> WindowsBlock:
+    """Losses of one run in the order of its schedule."""
+    return WindowsBlock(
+        preview=losses_of(schedule.preview, losses), final=losses_of(schedule.final, losses)
+    )
