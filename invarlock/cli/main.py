@@ -1,0 +1,57 @@
+"""The ``invarlock`` command: parse, call, print. Errors become their text and an exit code here."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from invarlock import __version__
+from invarlock.errors import InvarlockError
+
+HELP = """Calibrate the thresholds that guard model weight edits, from measured runs.
+
+First steps:  [bold]invarlock calibrate null-sweep --config configs/calibration/null_sweep_demo.yaml --out out/null[/bold]
+              [bold]invarlock up[/bold] shows the runs in the browser; [bold]invarlock doctor[/bold] says what is amiss.
+
+Exit codes: 0 done; 1 a gate failed; 2 bad config, policy, data or usage; 3 aborted.
+"""
+
+app = typer.Typer(
+    name="invarlock",
+    help=HELP,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"invarlock {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    try:
+        app()
+    except InvarlockError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/bold red] {_escaped(error)}")
+        sys.exit(error.exit_code)
+
+
+def _escaped(error: InvarlockError) -> str:
+    return str(error).replace("[", r"\[")

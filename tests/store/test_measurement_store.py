@@ -1,0 +1,150 @@
+"""The store: what is kept comes back, damage is found, processes and kills do no harm."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from invarlock.measure.records import WindowLoss
+from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
+
+LOSS = WindowLoss(window_id="0123456789abcdef", nll=123.45678901234567, tokens=127)
+
+
+def key(name: str = "w", version: int = 1) -> MeasurementKey:
+    return MeasurementKey(kind="window_loss", version=version, inputs={"window": name, "dtype": "float32"})
+
+
+def only_entry(root: Path) -> Path:
+    (path,) = [path for path in (root / "window_loss").rglob("*") if path.is_file()]
+    return path
+
+
+def test_what_was_put_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    MeasurementStore(tmp_path).put(key(), LOSS)
+    again = MeasurementStore(tmp_path)
+    assert again.get(key(), WindowLoss) == LOSS
+    assert again.counts().found == {"window_loss": 1}
+
+
+@pytest.mark.parametrize("other", [key("v"), key(version=2)])
+def test_another_question_has_no_answer(tmp_path: Path, other: MeasurementKey) -> None:
+    store = MeasurementStore(tmp_path)
+    store.put(key(), LOSS)
+    assert store.get(other, WindowLoss) is None
+
+
+def test_key_order_does_not_matter() -> None:
+    one = MeasurementKey(kind="k", version=1, inputs={"a": 1, "b": 2})
+    two = MeasurementKey(kind="k", version=1, inputs={"b": 2, "a": 1})
+    assert one.digest == two.digest
+
+
+@pytest.mark.parametrize("position", [0, 30, 64, 80, -2])
+def test_a_flipped_bit_is_found_set_aside_and_reported(tmp_path: Path, position: int) -> None:
+    store = MeasurementStore(tmp_path)
+    store.put(key(), LOSS)
+    path = only_entry(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(data)
+
+    assert store.get(key(), WindowLoss) is None
+    assert not path.exists()
+    (aside,) = store.counts().quarantined
+    assert Path(aside).read_bytes() == data
+    store.put(key(), LOSS)
+    assert store.get(key(), WindowLoss) == LOSS
+
+
+def test_a_truncated_entry_is_never_used(tmp_path: Path) -> None:
+    store = MeasurementStore(tmp_path)
+    store.put(key(), LOSS)
+    whole = only_entry(tmp_path).read_bytes()
+    for length in range(0, len(whole) - 1, 7):
+        path = tmp_path / "window_loss" / key().digest[:2] / key().digest
+        path.write_bytes(whole[:length])
+        assert store.get(key(), WindowLoss) is None
+
+
+def test_an_entry_moved_under_another_key_is_refused(tmp_path: Path) -> None:
+    store = MeasurementStore(tmp_path)
+    store.put(key("a"), LOSS)
+    target = tmp_path / "window_loss" / key("b").digest[:2] / key("b").digest
+    target.parent.mkdir(parents=True, exist_ok=True)
+    only_entry(tmp_path).replace(target)
+    assert store.get(key("b"), WindowLoss) is None
+
+
+def test_many_threads_write_and_read_the_same_keys(tmp_path: Path) -> None:
+    store = MeasurementStore(tmp_path)
+
+    def put_and_get(index: int) -> WindowLoss | None:
+        store.put(key(str(index % 5)), LOSS)
+        return store.get(key(str(index % 5)), WindowLoss)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(put_and_get, range(200))) == {LOSS}
+    assert store.counts().quarantined == ()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from invarlock.measure.records import WindowLoss
+from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
+store = MeasurementStore(Path(sys.argv[1]))
+print("ready", flush=True)
+n = 0
+while True:
+    n += 1
+    k = MeasurementKey(kind="window_loss", version=1, inputs={"window": n % 50})
+    store.put(k, WindowLoss(window_id="w", nll=float(n % 50), tokens=1))
+"""
+
+
+def test_killed_writers_leave_no_half_entry(tmp_path: Path) -> None:
+    for round_number in range(5):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(0.05 + 0.013 * round_number)
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+    store = MeasurementStore(tmp_path)
+    found = 0
+    for n in range(50):
+        kept = store.get(MeasurementKey(kind="window_loss", version=1, inputs={"window": n}), WindowLoss)
+        assert kept is None or kept.nll == n
+        found += kept is not None
+    assert found > 0
+    assert store.counts().quarantined == ()
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from invarlock.store.measurement_store import MeasurementStore
+with MeasurementStore(Path(sys.argv[1])).exclusive("tensor"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_lock_of_a_killed_process_is_free_again(tmp_path: Path) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+    with MeasurementStore(tmp_path).exclusive("tensor"):
+        pass  # would wait for ever on a lock file that outlives its holder
