@@ -1,0 +1,139 @@
+"""``python_docs``: the documentation of the running Python, real English on every machine without a network.
+
+One document for each language topic (``topic/assert``), for each module of the standard library that is
+written in Python (``module/json.decoder``: the docstrings of its source, read without importing it), and for
+a fixed list of modules written in C (``builtin/math``). A docstring that several modules share, such as one
+that is copied between ``posixpath`` and ``ntpath``, stays in the first of them only, so that the two sides
+of a split never hold the same docstring.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import sysconfig
+import types
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from invarlock.data.documents import Document
+from invarlock.errors import DataError
+
+_SKIPPED_FOLDERS = frozenset(
+    [
+        "__pycache__",
+        "_bundled",
+        "dist-packages",
+        "idlelib",
+        "lib-dynload",
+        "lib2to3",
+        "site-packages",
+        "test",
+        "tests",
+    ]
+)
+# Written in C, safe to import on any platform that has them, and documented in their docstrings.
+_C_MODULES = (
+    "_collections", "_functools", "_heapq", "_io", "_operator", "_random", "_socket", "_sre", "_struct",
+    "_thread", "array", "atexit", "binascii", "builtins", "cmath", "errno", "faulthandler", "fcntl", "gc",
+    "itertools", "marshal", "math", "mmap", "pwd", "pyexpat", "resource", "select", "sys", "syslog", "time",
+    "unicodedata", "zlib",
+)  # fmt: skip
+_C_MEMBERS = (
+    types.MethodDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    types.WrapperDescriptorType,
+)
+
+
+@lru_cache(maxsize=1)
+def read_python_docs() -> tuple[Document, ...]:
+    """Every document, in a fixed order: topics, then Python modules, then C modules, each sorted by name.
+
+    Parsing the standard library takes some seconds; a process does it once.
+
+    Raises
+    ------
+    DataError: this Python has no documentation topics or no standard library sources.
+    """
+    seen: set[str] = set()
+    modules = [
+        *((f"module/{name}", docstrings) for name, docstrings in _source_modules()),
+        *((f"builtin/{name}", _c_docstrings(name)) for name in _C_MODULES if importlib.util.find_spec(name)),
+    ]
+    texts = [(name, _join_unseen(docstrings, seen)) for name, docstrings in modules]
+    return (*_topics(), *(Document(name, text) for name, text in texts if text))
+
+
+def _topics() -> Iterator[Document]:
+    try:
+        topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
+    except ModuleNotFoundError as error:
+        raise DataError(
+            "this Python has no documentation topics",
+            where="python_docs (pydoc_data.topics)",
+            fix="install the complete standard library, or use provider: local_text with files of your own",
+        ) from error
+    for name in sorted(topics):
+        yield Document(f"topic/{name}", topics[name].strip())
+
+
+def _join_unseen(docstrings: Iterable[str], seen: set[str]) -> str:
+    fresh: list[str] = []
+    for docstring in docstrings:
+        text = inspect.cleandoc(docstring).strip()
+        if text and text not in seen:
+            seen.add(text)
+            fresh.append(text)
+    return "\n\n".join(fresh)
+
+
+def _source_modules() -> Iterator[tuple[str, list[str]]]:
+    root = Path(sysconfig.get_path("stdlib"))
+    paths = sorted(path.relative_to(root) for path in root.rglob("*.py"))
+    kept = [path for path in paths if not _SKIPPED_FOLDERS.intersection(path.parts)]
+    if not kept:
+        raise DataError(
+            "the standard library's sources are not here",
+            where=root,
+            fix="use a Python that is installed with its .py files, or provider: local_text",
+        )
+    for path in kept:
+        yield _module_name(path), _source_docstrings(root / path)
+
+
+def _module_name(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _source_docstrings(path: Path) -> list[str]:
+    """Docstrings of the module, its classes and functions, from the outside in."""
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except SyntaxError as error:
+        raise DataError(
+            "a standard library source does not parse", where=path, fix="repair this Python installation"
+        ) from error
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    found = (ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented))
+    return [docstring for docstring in found if docstring]
+
+
+def _c_docstrings(name: str) -> Iterator[str]:
+    """Docstrings of a C module, its functions and its classes; what other code put there is left out."""
+    module = importlib.import_module(name)
+    documented: list[object] = [module]
+    for _, value in sorted(vars(module).items()):
+        if isinstance(value, types.BuiltinFunctionType):
+            documented.append(value)
+        elif isinstance(value, type) and value.__module__ == name:
+            members = (member for _, member in sorted(vars(value).items()))
+            documented += [value, *(member for member in members if isinstance(member, _C_MEMBERS))]
+    # A class may define a member named __doc__, which is then no text.
+    return (value.__doc__ for value in documented if isinstance(value.__doc__, str))
