@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import TypeVar
 
 K = TypeVar("K")
+BH, BONFERRONI = "bh", "bonferroni"
 
 
-class Method(StrEnum):
-    """bh: false discovery rate, step-up; bonferroni: family-wise error rate."""
-
-    BH = "bh"
-    BONFERRONI = "bonferroni"
-
-
-def select(p_values: Mapping[K, float], *, method: Method | str, alpha: float, m: int) -> frozenset[K]:
+def select(p_values: Mapping[K, float], *, method: str, alpha: float, m: int) -> frozenset[K]:
     """The keys whose hypothesis is rejected at level ``alpha``.
 
     The number of hypotheses is ``m_eff = max(m, len(p_values))``: families that had nothing to test count as
@@ -31,9 +24,9 @@ def select(p_values: Mapping[K, float], *, method: Method | str, alpha: float, m
     >>> sorted(select({"ffn": 0.001, "attn": 0.024, "embed": 0.9}, method="bh", alpha=0.05, m=4))
     ['attn', 'ffn']
     """
-    _check(p_values, alpha, m)
+    _check(p_values, method, alpha, m)
     m_eff = max(m, len(p_values))
-    if Method(method) is Method.BONFERRONI:
+    if method == BONFERRONI:
         return frozenset(key for key, p in p_values.items() if p <= alpha / m_eff)
     ordered = sorted(p_values.values())
     passing = [p for rank, p in enumerate(ordered, start=1) if p <= rank * alpha / m_eff]
@@ -42,7 +35,9 @@ def select(p_values: Mapping[K, float], *, method: Method | str, alpha: float, m
     return frozenset(key for key, p in p_values.items() if p <= passing[-1])
 
 
-def _check(p_values: Mapping[K, float], alpha: float, m: int) -> None:
+def _check(p_values: Mapping[K, float], method: str, alpha: float, m: int) -> None:
+    if method not in (BH, BONFERRONI):
+        raise ValueError(f"{method!r} is no correction: use {BH} or {BONFERRONI}")
     if m < 1:
         raise ValueError(f"m = {m}: at least one family is tested")
     if not 0.0 <= alpha <= 1.0:
