@@ -1,0 +1,101 @@
+"""Task results across runs: the one module that knows Prefect's cache.
+
+Prefect's cache looks up a file and trusts it. Here a cached task returns a :class:`Reference` (hash, path,
+size of a kept document), and a hit counts only while the document behind it still has that hash. A damaged
+or missing document, or a damaged cache entry, is removed before the lookup, so the task runs again and puts
+a good one in its place. No lock is taken between processes: those of the measurement store suffice.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from prefect import Task, task
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.context import TaskRunContext
+from prefect.filesystems import LocalFileSystem
+from prefect.results import ResultStore
+
+import invarlock
+import tasks
+from invarlock.digests import digest_of, sha256_file
+from invarlock.errors import StoreError
+from invarlock.store.documents import Reference, read_document
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+
+
+def cached_task(
+    *, name: str, key: Sequence[str]
+) -> Callable[[Callable[P, Reference]], Task[P, Reference]]:
+    """A Prefect task whose result is found again by any later run.
+
+    Parameters
+    ----------
+    name: shown by Prefect, part of the key.
+    key: parameters that decide the result: digests and plain JSON values. The others (a path, a progress
+        label) must not change it. The code of the library and of the tasks is part of every key.
+
+    >>> @cached_task(name="measure weights", key=("model_digest", "contract_digest"))
+    ... def measure_weights(folder: str, model_digest: str, contract_digest: str) -> Reference: ...
+    """
+
+    def decorate(function: Callable[P, Reference]) -> Task[P, Reference]:
+        unknown = set(key) - set(inspect.signature(function).parameters)
+        if unknown:
+            raise ValueError(f"{function.__qualname__} has no parameter {', '.join(sorted(unknown))}")
+
+        def trusted_key(context: TaskRunContext, arguments: Mapping[str, Any]) -> str:
+            inputs = {parameter: arguments[parameter] for parameter in key}
+            digest = digest_of({"code": code_digest(), "task": name, "inputs": inputs})
+            _remove_untrusted(context.result_store, digest)
+            return digest
+
+        return task(
+            name=name,
+            cache_policy=CacheKeyFnPolicy(cache_key_fn=trusted_key),
+            result_serializer="json",
+            cache_result_in_memory=False,
+            persist_result=True,
+        )(function)
+
+    return decorate
+
+
+@cache
+def code_digest() -> str:
+    """Hex SHA-256 over every source file of ``invarlock`` and ``tasks``: changed code finds no old result."""
+    roots = [Path(package.__path__[0]) for package in (invarlock, tasks)]
+    return digest_of(
+        {
+            str(path.relative_to(root.parent)): sha256_file(path)
+            for root in roots
+            for path in sorted(root.rglob("*.py"))
+        }
+    )
+
+
+def _remove_untrusted(store: ResultStore, key: str) -> None:
+    if not isinstance(store.result_storage, LocalFileSystem) or store.result_storage.basepath is None:
+        raise StoreError(
+            "task results are kept elsewhere than in a folder, where they cannot be verified",
+            where="PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK",
+            fix="unset it; set PREFECT_RESULTS_LOCAL_STORAGE_PATH instead",
+        )
+    entry = Path(store.result_storage.basepath) / key
+    if not entry.exists():
+        return
+    try:
+        reference = store.read(key).result if store.exists(key) else None
+        if not isinstance(reference, Reference):
+            raise StoreError("a cache entry is damaged", where=entry)
+        read_document(reference)
+    except StoreError as error:
+        log.warning("%s; the task runs again", error.what, extra={"path": error.where})
+        entry.unlink(missing_ok=True)

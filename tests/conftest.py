@@ -1,0 +1,58 @@
+"""What several test folders share: one embedded home with a real Prefect server for the whole session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tasks.local_services import prefect_api_url, prefect_home, prefect_server, quiet_environment
+
+
+@pytest.fixture(scope="session")
+def embedded_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A temporary ``INVARLOCK_HOME`` with its Prefect server up; the environment points at it."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("PREFECT_", "MLFLOW_")):
+                patch.delenv(name)
+        for name, value in quiet_environment(home).items():
+            patch.setenv(name, value)
+        patch.setenv("INVARLOCK_HOME", str(home))
+        server = prefect_server(home)
+        api = prefect_api_url(server.start().url)
+        patch.setenv("PREFECT_API_URL", api)
+        try:
+            with _prefect_settings(home, api):
+                yield home
+        finally:
+            _send_what_is_queued()
+            server.stop()
+
+
+def _prefect_settings(home: Path, api: str) -> AbstractContextManager[object]:
+    # Prefect reads the environment once, at import, and another test may have imported it before.
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+
+    return temporary_settings(
+        {
+            PREFECT_API_URL: api,
+            PREFECT_HOME: prefect_home(home),
+            PREFECT_LOCAL_STORAGE_PATH: prefect_home(home) / "results",
+            # A sync flow run otherwise waits a second for its heartbeat thread to end.
+            "flows.heartbeat_frequency": None,
+        }
+    )
+
+
+def _send_what_is_queued() -> None:
+    # Prefect's background threads would otherwise look for the server for a minute at exit.
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    EventsWorker.drain_all(timeout=5)
+    APILogWorker.drain_all(timeout=5)
