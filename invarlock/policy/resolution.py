@@ -1,0 +1,156 @@
+"""The policy in force for a run: five layers, the origin of every value, and a digest over it all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import JsonValue
+
+from invarlock.errors import PolicyError
+from invarlock.policy.built_in import BUILT_IN
+from invarlock.policy.profiles import load_profile
+from invarlock.policy.rmt import RmtPolicy
+from invarlock.policy.schema import Tier, TierPolicy
+from invarlock.policy.tiers_file import live_tiers_path, load_tiers
+from invarlock.policy.tree import flatten, merge
+from invarlock.record import Record
+
+
+class Layer(StrEnum):
+    """Who may set a policy value, weakest first."""
+
+    BUILT_IN = "built-in"
+    TIER = "tiers.yaml"
+    PROFILE = "profile"
+    EDIT = "edit"
+    CONFIG = "config"
+
+
+# What an edit is known to need, whatever the tier (seed 002: EDIT_ADJUSTMENTS).
+EDIT_ADJUSTMENTS: Mapping[str, TierPolicy] = MappingProxyType(
+    {"quant_rtn": TierPolicy(rmt=RmtPolicy(deadband=0.15))}
+)
+
+
+class Override(Record):
+    """One value set above tiers.yaml. source: ``profile:NAME``, ``edit:NAME`` or ``config``."""
+
+    path: str
+    value: JsonValue
+    source: str
+
+
+class ResolvedPolicy(Record):
+    """A tier's policy after every layer.
+
+    origins: dotted path of every leaf of ``policy`` to the layer that set it.
+    overrides: every value set above tiers.yaml, in the order of application: the last one on a path wins.
+    sha256: see ``policy_sha256``; digest: its first 16 characters.
+    """
+
+    tier: Tier
+    policy: TierPolicy
+    origins: Mapping[str, Layer]
+    overrides: tuple[Override, ...]
+    digest: str
+    sha256: str
+
+    def as_report(self) -> dict[str, JsonValue]:
+        """The blocks of a report: ``resolved_policy`` and ``policy_provenance`` (without its time)."""
+        values = self.model_dump(mode="json")
+        return {
+            "resolved_policy": values["policy"],
+            "policy_provenance": {
+                "tier": values["tier"],
+                "overrides": values["overrides"],
+                "policy_digest": self.digest,
+                "policy_sha256": self.sha256,
+                "origins": values["origins"],
+            },
+        }
+
+
+@dataclass(frozen=True)
+class _Given:
+    layer: Layer
+    source: str
+    values: dict[str, JsonValue]
+
+
+def resolve_policy(
+    tier: str,
+    *,
+    profile: str | None = None,
+    edit: str | None = None,
+    guards: TierPolicy | None = None,
+    root: Path | None = None,
+) -> ResolvedPolicy:
+    """The policy of ``tier`` under a profile, an edit and a config's ``guards``; ``root`` is the config root.
+
+    Only the keys that ``guards`` was given count.
+    Raises PolicyError for a bad tiers file or a tier that it does not have, ConfigError for a bad profile.
+    """
+    layers = _layers(tier, profile, edit, guards, root)
+    merged: dict[str, JsonValue] = {}
+    origins: dict[str, Layer] = {}
+    overrides: list[Override] = []
+    for given in layers:
+        merged = merge(merged, given.values)
+        leaves = flatten(given.values)
+        origins |= dict.fromkeys(leaves, given.layer)
+        if given.layer not in (Layer.BUILT_IN, Layer.TIER):
+            overrides += [
+                Override(path=path, value=value, source=given.source)
+                for path, value in sorted(leaves.items())
+            ]
+    policy = TierPolicy.model_validate(merged)
+    values = policy.model_dump(mode="json")
+    sha256 = policy_sha256(values, [override.model_dump(mode="json") for override in overrides])
+    return ResolvedPolicy(
+        tier=Tier(tier),
+        policy=policy,
+        origins={path: origins.get(path, Layer.BUILT_IN) for path in flatten(values)},
+        overrides=tuple(overrides),
+        digest=sha256[:16],
+        sha256=sha256,
+    )
+
+
+def policy_sha256(resolved_policy: JsonValue, overrides: Sequence[JsonValue]) -> str:
+    """Hex SHA-256 of a policy and how it came about, for an auditor to recompute from a report."""
+    spelled = json.dumps({"resolved_policy": resolved_policy, "overrides": list(overrides)}, sort_keys=True)
+    return hashlib.sha256(spelled.encode()).hexdigest()
+
+
+def _layers(
+    tier: str,
+    profile: str | None,
+    edit: str | None,
+    guards: TierPolicy | None,
+    root: Path | None,
+) -> list[_Given]:
+    """Every layer that says something, weakest first."""
+    tiers_path = live_tiers_path(root)
+    tiers = load_tiers(tiers_path)
+    known = {known.value: known for known in tiers.tiers()}
+    if tier not in known:
+        raise PolicyError(
+            f"no tier is called {str(tier)!r}", where=tiers_path, fix=f"use one of: {', '.join(known)}"
+        )
+    layers = [
+        _Given(Layer.BUILT_IN, "built-in", BUILT_IN[known[tier]].model_dump(mode="json")),
+        _Given(Layer.TIER, "tiers.yaml", tiers.entry(known[tier]).layer()),
+    ]
+    if profile is not None:
+        layers.append(_Given(Layer.PROFILE, f"profile:{profile}", load_profile(profile, root).guards.given()))
+    if edit is not None and edit in EDIT_ADJUSTMENTS:
+        layers.append(_Given(Layer.EDIT, f"edit:{edit}", EDIT_ADJUSTMENTS[edit].given()))
+    if guards is not None:
+        layers.append(_Given(Layer.CONFIG, "config", guards.given()))
+    return layers
