@@ -68,18 +68,18 @@ def read_rows(
         OSError,
         ValueError,
     ) as error:  # every failure of load_dataset: ConnectionError, FileNotFoundError...
-        online = network_allowed(allow_network)
+        offline = "; what is not in the local cache needs INVARLOCK_ALLOW_NETWORK=1 or --allow-network"
         raise DataError(
             f"cannot be loaded: {str(error).strip().splitlines()[0]}",
             where=where,
-            fix="check name, config and split"
-            if online
-            else "not in the local cache, and the network is off: INVARLOCK_ALLOW_NETWORK=1 or --allow-network",
+            fix="check name, config and split" + ("" if network_allowed(allow_network) else offline),
         ) from error
-    if text_field not in rows.column_names:
+    column = list(rows[text_field]) if text_field in rows.column_names else [None]
+    texts = [text for text in column if isinstance(text, str)]
+    if len(texts) < len(column):
         raise DataError(
-            f"no field {text_field!r}",
+            f"no text in field {text_field!r}",
             where=where,
-            fix=f"set dataset.text_field to one of {', '.join(rows.column_names)}",
+            fix=f"set dataset.text_field to a field of text (there are {', '.join(rows.column_names)})",
         )
-    return [str(text) for text in rows[text_field]]
+    return texts

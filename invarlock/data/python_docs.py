@@ -2,9 +2,11 @@
 
 One document for each language topic (``topic/assert``), for each module of the standard library that is
 written in Python (``module/json.decoder``: the docstrings of its source, read without importing it), and for
-a fixed list of modules written in C (``builtin/math``). A docstring that several modules share, such as one
-that is copied between ``posixpath`` and ``ntpath``, stays in the first of them only, so that the two sides
-of a split never hold the same docstring.
+a fixed list of modules written in C (``builtin/math``).
+
+The documentation repeats itself: ``topic/compound`` holds the text of ``topic/if``, ``ntpath`` that of
+``posixpath``. A text or a long paragraph that occurs again stays in the first document only, so that the two
+sides of a split do not share it (docs/decisions/0010-held-out-text.md).
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ _C_MODULES = (
     "itertools", "marshal", "math", "mmap", "pwd", "pyexpat", "resource", "select", "sys", "syslog", "time",
     "unicodedata", "zlib",
 )  # fmt: skip
+_LONG = 80  # characters; shorter paragraphs ("Example:") repeat without giving anything away
 _C_MEMBERS = (
     types.MethodDescriptorType,
     types.ClassMethodDescriptorType,
@@ -62,15 +65,16 @@ def read_python_docs() -> tuple[Document, ...]:
     DataError: this Python has no documentation topics or no standard library sources.
     """
     seen: set[str] = set()
-    modules = [
+    parts = [
+        *((f"topic/{name}", [text]) for name, text in _topics()),
         *((f"module/{name}", docstrings) for name, docstrings in _source_modules()),
         *((f"builtin/{name}", _c_docstrings(name)) for name in _C_MODULES if importlib.util.find_spec(name)),
     ]
-    texts = [(name, _join_unseen(docstrings, seen)) for name, docstrings in modules]
-    return (*_topics(), *(Document(name, text) for name, text in texts if text))
+    joined = [(name, _join_unseen(texts, seen)) for name, texts in parts]
+    return tuple(Document(name, text) for name, text in joined if text)
 
 
-def _topics() -> Iterator[Document]:
+def _topics() -> list[tuple[str, str]]:
     try:
         topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
     except ModuleNotFoundError as error:
@@ -79,18 +83,18 @@ def _topics() -> Iterator[Document]:
             where="python_docs (pydoc_data.topics)",
             fix="install the complete standard library, or use provider: local_text with files of your own",
         ) from error
-    for name in sorted(topics):
-        yield Document(f"topic/{name}", topics[name].strip())
+    return [(name, text.strip()) for name, text in sorted(topics.items())]
 
 
-def _join_unseen(docstrings: Iterable[str], seen: set[str]) -> str:
+def _join_unseen(texts: Iterable[str], seen: set[str]) -> str:
+    """The texts without what is in ``seen``, which gains them and their long paragraphs."""
     fresh: list[str] = []
-    for docstring in docstrings:
-        text = inspect.cleandoc(docstring).strip()
-        if text and text not in seen:
-            seen.add(text)
-            fresh.append(text)
-    return "\n\n".join(fresh)
+    for text in texts:
+        paragraphs = text.strip().split("\n\n")
+        if text.strip() not in seen:
+            fresh += [paragraph for paragraph in paragraphs if paragraph not in seen]
+        seen.update([text.strip(), *(paragraph for paragraph in paragraphs if len(paragraph) >= _LONG)])
+    return "\n\n".join(fresh).strip()
 
 
 def _source_modules() -> Iterator[tuple[str, list[str]]]:
@@ -121,7 +125,7 @@ def _source_docstrings(path: Path) -> list[str]:
             "a standard library source does not parse", where=path, fix="repair this Python installation"
         ) from error
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    found = (ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented))
+    found = (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, documented))
     return [docstring for docstring in found if docstring]
 
 
@@ -136,4 +140,4 @@ def _c_docstrings(name: str) -> Iterator[str]:
             members = (member for _, member in sorted(vars(value).items()))
             documented += [value, *(member for member in members if isinstance(member, _C_MEMBERS))]
     # A class may define a member named __doc__, which is then no text.
-    return (value.__doc__ for value in documented if isinstance(value.__doc__, str))
+    return (inspect.cleandoc(value.__doc__) for value in documented if isinstance(value.__doc__, str))

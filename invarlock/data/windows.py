@@ -99,8 +99,7 @@ def pool_windows(
         windows = _pair_windows(documents, tokenizer, seq_len)
     else:
         windows = _text_windows(documents, tokenizer, seq_len)
-    distinct = {window.id: window for window in reversed(windows)}
-    kept = tuple(reversed(distinct.values()))
+    kept = tuple({window.id: window for window in windows}.values())  # in the order of first occurrence
     return WindowPool(
         windows=kept,
         provider=provider,
