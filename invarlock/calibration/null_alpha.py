@@ -41,8 +41,8 @@ def choose_alpha(runs: Sequence[NullObservation], *, observed_rate: float, targe
 def alpha_grid(alpha: float) -> Iterator[float]:
     """alpha, alpha/2, alpha/4, ... at most 20 terms and none below 1e-6, then 1e-6; never above ``alpha``.
 
-    >>> list(alpha_grid(4e-6))
-    [4e-06, 2e-06, 1e-06]
+    >>> list(alpha_grid(3e-6))
+    [3e-06, 1.5e-06, 1e-06]
     """
     term = alpha
     for k in range(TERMS):

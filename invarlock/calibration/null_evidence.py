@@ -81,7 +81,7 @@ def _statement(
     if n_warning == 0 and n >= needed:
         return f"{seen} That supports the target of {rate}."
     return (
-        f"{seen} To show a rate of {rate} takes {needed} clean independent runs. Until then caps of largest |z| "
-        f"plus a margin describe the runs seen: a fresh independent run may exceed one with a chance of up to "
-        f"{exceeds:.2g} before the margin."
+        f"{seen} To show a rate of {rate} takes {needed} clean independent runs. Until then caps of largest "
+        f"|z| plus a margin only describe the runs seen: before the margin, a fresh independent run exceeds "
+        f"one with a chance of up to {exceeds:.2g}."
     )

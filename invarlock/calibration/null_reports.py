@@ -181,7 +181,7 @@ def _counts(metrics: _Metrics) -> dict[Family, int]:
     return {family: entry.count for family, entry in tables.items() if entry.count is not None}
 
 
-def _max_drift(modules: Iterable[_Module]) -> dict[Family, DriftMaxima]:
+def _max_drift(modules: Iterable[_Module]) -> Mapping[Family, DriftMaxima]:
     maxima: dict[Family, dict[str, float]] = {}
     for module in modules:
         if module.log_sigma is None or module.relative_change is None or module.edit_edge is None:
