@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
-
 from pydantic import Field, JsonValue
 
 from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.errors import ConfigError
 from invarlock.home import find_config
 from invarlock.measure.records import EstimatorContract
+from invarlock.policy.schema import TierPolicy
 from invarlock.record import Record
 from invarlock.yaml_source import load_yaml_record
 
@@ -64,10 +63,8 @@ class SweepConfig(Record):
     dataset: DatasetSpec
     edit: EditSpec = EditSpec()
     eval: EvalSpec = EvalSpec()
-    estimator: EstimatorContract = EstimatorContract()
-    guards: Mapping[Literal["spectral", "rmt", "variance", "metrics"], Mapping[str, JsonValue]] = Field(
-        default_factory=dict
-    )
+    estimator: EstimatorContract | None = Field(None, description="Null = the converged default")
+    guards: TierPolicy = TierPolicy()
 
 
 def load_sweep_config(path: Path) -> SweepConfig:
@@ -75,6 +72,8 @@ def load_sweep_config(path: Path) -> SweepConfig:
     found = find_config(path)
     if not found.is_file():
         raise ConfigError(
-            f"no config file {path}", where=path, fix="give an existing YAML file, e.g. one under configs/calibration/"
+            f"no config file {path}",
+            where=path,
+            fix="give an existing YAML file, e.g. one under configs/calibration/",
         )
     return load_yaml_record(found, SweepConfig, error=ConfigError)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
 from invarlock.config import SweepConfig
-from invarlock.data.schedule import Schedule
+from invarlock.data.drawing import DrawnWindows
 from invarlock.digests import digest_of
-from invarlock.measure.records import EstimatorContract
+from invarlock.measure.records import EstimatorContract, ModelIdentity
 from invarlock.policy.resolution import ResolvedPolicy
 from invarlock.policy.schema import Tier
 from invarlock.record import Record
@@ -71,11 +70,9 @@ class NullSweepRequest(Record):
 class PlannedModel(Record):
     """A baseline that was opened and hashed. ``label`` is its folder name in the results."""
 
-    reference: str
-    root: str
     label: str
-    digest: str
-    model_type: str
+    identity: ModelIdentity
+    windows: DrawnWindows
 
 
 class Cell(Record):
@@ -89,7 +86,7 @@ class Cell(Record):
 class NullSweepPlan(Record):
     """Everything that the results depend on, and nothing else.
 
-    schedules: model digest to seed to schedule. Two sweeps with equal ``run_key`` have equal results.
+    Two sweeps with equal ``run_key`` have equal results.
     """
 
     config: SweepConfig
@@ -106,7 +103,6 @@ class NullSweepPlan(Record):
     models: tuple[PlannedModel, ...]
     policies: Mapping[Tier, ResolvedPolicy]
     tiers_sha256: str
-    schedules: Mapping[str, Mapping[int, Schedule]]
     contract: EstimatorContract
     code_sha256: str
 
@@ -114,7 +110,8 @@ class NullSweepPlan(Record):
     def run_key(self) -> str:
         """Hex SHA-256 that names this sweep wherever it runs: paths of this machine are left out."""
         plan = self.model_dump(mode="json")
-        plan["models"] = [{"label": model.label, "digest": model.digest} for model in self.models]
+        for model in plan["models"]:
+            model["identity"] = model["identity"]["digest"]
         return digest_of(plan)
 
     def cells(self) -> Iterator[Cell]:
@@ -131,23 +128,18 @@ class NullSweepPlan(Record):
 
     def distinct_windows(self) -> int:
         """How many (model variant, window) losses the sweep needs; a benign null edits per seed."""
-        total = 0
-        for schedules in self.schedules.values():
-            drawn = [set(s.preview + s.final) for s in schedules.values()]
-            union = len(set().union(*drawn))
-            total += union + (sum(map(len, drawn)) if self.null is NullKind.BENIGN else 0)
+        total = sum(model.windows.distinct() for model in self.models)
+        if self.null is NullKind.BENIGN:
+            schedules = (s for model in self.models for s in model.windows.schedules.values())
+            total += sum(len(schedule.preview + schedule.final) for schedule in schedules)
         return total
 
-
-@dataclass(frozen=True)
-class WindowCounts:
-    """Windows that each schedule draws."""
-
-    preview: int
-    final: int
+    def distinct_tensors(self) -> int:
+        """How many matrices of baselines the sweep needs; what a benign edit changes comes on top."""
+        return sum(model.identity.matrices for model in self.models)
 
 
-def label_of(reference: str, taken: set[str]) -> str:
+def label_of(reference: str, taken: Collection[str]) -> str:
     """A folder name for a model reference, unlike any in ``taken``."""
     base = re.sub(r"[^A-Za-z0-9_.-]+", "-", reference.rstrip("/").rsplit("/", 1)[-1]).strip("-.") or "model"
     label, count = base, 2

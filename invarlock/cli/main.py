@@ -49,7 +49,9 @@ def main() -> None:
     try:
         app()
     except InvarlockError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/bold red] {_escaped(error)}")
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"[bold red]error:[/bold red] {_escaped(error)}"
+        )
         sys.exit(error.exit_code)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from pydantic import JsonValue
+
 from invarlock.digests import digest_of
 from invarlock.families import Family
 from invarlock.record import Record
@@ -106,3 +108,42 @@ class WindowLoss(Record):
     window_id: str
     nll: float
     tokens: int
+
+
+class ModelIdentity(Record):
+    """A checkpoint that was opened and hashed, tensor by tensor.
+
+    reference: as the user named it; root: its folder on this machine; digest: hex SHA-256 over the sorted
+    (name, dtype, shape, tensor hash); matrices: how many distinct ones are measured; metric: the primary metric
+    of its kind (``ppl_causal``, ``ppl_mlm``, ``ppl_seq2seq``).
+    """
+
+    reference: str
+    root: str
+    digest: str
+    model_type: str
+    metric: str
+    matrices: int
+
+
+class EditIdentity(Record):
+    """An edit by name, plan and digest; ``noop`` for none."""
+
+    name: str
+    plan: Mapping[str, JsonValue]
+    digest: str
+
+
+class VariantMeasurement(Record):
+    """All that the weights of one variant of a model say. ``drift`` is empty for the baseline itself."""
+
+    edit: EditIdentity
+    weights: WeightMeasurement
+    invariants: InvariantsSnapshot
+    drift: Mapping[str, Drift]
+
+
+class LossRecord(Record):
+    """The losses of one variant on the windows of one schedule, in its order."""
+
+    losses: tuple[WindowLoss, ...]

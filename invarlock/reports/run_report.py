@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import JsonValue
 
-from invarlock.data.schedule import Schedule
 from invarlock.guards.report import GuardReport
 from invarlock.measure.records import WindowLoss
 from invarlock.metrics.perplexity import PerplexityMetric
@@ -83,15 +82,3 @@ class RunReport(Record):
     timings: None = None
     timings_reason: str = "measurements are shared between the runs of a sweep; its report has the times"
     artifacts: Mapping[str, str]
-
-
-def losses_of(windows: Sequence[str], losses: Mapping[str, WindowLoss]) -> tuple[WindowLoss, ...]:
-    """The losses of ``windows``, in schedule order."""
-    return tuple(losses[window] for window in windows)
-
-
-def windows_block(schedule: Schedule, losses: Mapping[str, WindowLoss]) -> WindowsBlock:
-    """Losses of one run in the order of its schedule."""
-    return WindowsBlock(
-        preview=losses_of(schedule.preview, losses), final=losses_of(schedule.final, losses)
-    )

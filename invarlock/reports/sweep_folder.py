@@ -112,7 +112,9 @@ def _hold(staging: Path, out: Path) -> int:
         held = os.open(staging, os.O_RDONLY)
     except OSError as error:
         raise ConfigError(
-            f"--out cannot be written: {error.strerror}", where=out, fix="choose a folder that you can write to"
+            f"--out cannot be written: {error.strerror}",
+            where=out,
+            fix="choose a folder that you can write to",
         ) from error
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,7 +147,9 @@ def _refuse_foreign(out: Path, run_key: str, *, fresh: bool) -> None:
     manifest = read_manifest(out)
     if manifest is None:
         raise ConfigError(
-            "--out holds files that no sweep wrote", where=out, fix="choose an empty folder, or move them away"
+            "--out holds files that no sweep wrote",
+            where=out,
+            fix="choose an empty folder, or move them away",
         )
     if manifest.run_key != run_key and not fresh:
         raise ConfigError(

@@ -1,0 +1,127 @@
+"""``null_sweep_report.json``: what a null sweep found, with all that an auditor needs to recompute it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from invarlock.calibration.drift_caps import DriftCapSummary
+from invarlock.calibration.null_plan import NullSweepPlan
+from invarlock.calibration.null_records import NullSummary
+from invarlock.digests import digest_of
+from invarlock.provenance import CodeVersion, code_version
+from invarlock.record import Record
+
+VOLATILE = ("generated_at", "volatile")
+
+
+class SweepSettings(Record):
+    """The options that the sweep ran with."""
+
+    base_config: str
+    config_sha256: str
+    basis: str
+    profile: str
+    tiers: tuple[str, ...]
+    seeds: tuple[int, ...]
+    models: tuple[str, ...]
+    n_runs: int
+    null: str
+    cap_rule: str
+    safety_margin: float
+    target_any_warning_rate: float
+
+
+class DistinctMeasurements(Record):
+    """What the sweep needs, each thing counted once: the price of a first run on an empty store.
+
+    window_losses: forward passes of one window; runs would repeat window_losses_naive of them without a
+    store. tensor_statistics: matrices to estimate; digests: checkpoints to hash.
+    """
+
+    window_losses: int
+    window_losses_naive: int
+    tensor_statistics: int
+    model_digests: int
+
+
+class Provenance(Record):
+    """Hex SHA-256 of everything that went in."""
+
+    run_key: str
+    models: Mapping[str, str]
+    datasets: Mapping[str, str]
+    schedules: Mapping[str, str]
+    policies: Mapping[str, str]
+    tiers_sha256: str
+    estimator_contract: str
+    code: CodeVersion
+
+
+class Work(Record):
+    """What this very execution did; a repeat does less. seconds: wall time by part."""
+
+    window_losses_measured: int
+    window_losses_found: int
+    tensor_statistics_measured: int
+    tensor_statistics_found: int
+    quarantined: tuple[str, ...]
+    seconds: Mapping[str, float]
+    host: str
+    mlflow_run_id: str
+
+
+class NullSweepReport(Record):
+    """The record behind ``null_sweep_report.json``. ``generated_at`` and ``volatile`` differ between runs."""
+
+    schema_version: Literal["null-sweep-report/1"] = "null-sweep-report/1"
+    kind: Literal["spectral_null_sweep"] = "spectral_null_sweep"
+    generated_at: str
+    config: SweepSettings
+    summaries: Mapping[str, NullSummary]
+    drift_caps: DriftCapSummary | None
+    measurements: DistinctMeasurements
+    provenance: Provenance
+    volatile: Work
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of the canonical JSON without the volatile keys: equal for two runs of one sweep."""
+        content = self.model_dump(mode="json")
+        return digest_of({key: value for key, value in content.items() if key not in VOLATILE})
+
+
+def settings_of(plan: NullSweepPlan, base_config: str) -> SweepSettings:
+    """The options of ``plan`` as the report shows them."""
+    return SweepSettings(
+        base_config=base_config,
+        config_sha256=plan.config_sha256,
+        basis=plan.config.basis.value,
+        profile=plan.profile,
+        tiers=tuple(tier.value for tier in plan.tiers),
+        seeds=plan.seeds,
+        models=tuple(model.identity.reference for model in plan.models),
+        n_runs=len(plan.tiers) * len(plan.seeds) * len(plan.models),
+        null=plan.null.value,
+        cap_rule=plan.cap_rule.value,
+        safety_margin=plan.safety_margin,
+        target_any_warning_rate=plan.target_any_warning_rate,
+    )
+
+
+def provenance_of(plan: NullSweepPlan) -> Provenance:
+    """The digests of everything that ``plan`` names."""
+    return Provenance(
+        run_key=plan.run_key,
+        models={model.label: model.identity.digest for model in plan.models},
+        datasets={model.label: model.windows.dataset_hash for model in plan.models},
+        schedules={
+            f"{model.label}/seed_{seed}": schedule.digest
+            for model in plan.models
+            for seed, schedule in model.windows.schedules.items()
+        },
+        policies={tier.value: policy.sha256 for tier, policy in plan.policies.items()},
+        tiers_sha256=plan.tiers_sha256,
+        estimator_contract=plan.contract.digest16,
+        code=code_version(),
+    )

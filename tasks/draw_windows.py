@@ -1,0 +1,18 @@
+"""Task: cut the data set into windows and draw every seed's schedule. Not cached: the text may have changed."""
+
+from __future__ import annotations
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from invarlock.data.dataset_spec import DatasetSpec
+from invarlock.data.drawing import DrawnWindows, draw_schedules
+from tasks.resources import window_pool
+
+
+@task(name="draw windows", cache_policy=NO_CACHE, persist_result=False)
+def draw_windows(
+    root: str, dataset: DatasetSpec, *, seeds: tuple[int, ...], preview: int, final: int
+) -> DrawnWindows:
+    """The schedules of ``seeds`` over the windows that the tokenizer in ``root`` makes."""
+    return draw_schedules(window_pool(dataset, root), seeds=seeds, preview=preview, final=final)
