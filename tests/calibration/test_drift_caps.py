@@ -1,0 +1,137 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from invarlock.calibration.drift_caps import recommend_drift_caps, round_up, runs_needed, scale_runs
+from invarlock.calibration.null_reports import FixedSettings, NullObservation
+from invarlock.errors import ConfigError, DataError
+from invarlock.families import Family
+from invarlock.policy.schema import Correction
+
+KINDS = ("log_sigma", "relative_change", "edit_edge")
+# Families and statistics of very different size, as in practice.
+SCALE = np.outer([1.0, 5.0, 0.2, 30.0], [1e-4, 1e-2, 1.0])
+
+
+def observation(values: np.ndarray, weights: str) -> NullObservation:
+    """A run whose drift is ``values``, 4 families by 3 statistics."""
+    drift = {
+        family: dict(zip(KINDS, row.tolist(), strict=True))
+        for family, row in zip(Family, values, strict=True)
+    }
+    return NullObservation(
+        tier="balanced",
+        baseline="b",
+        weights=weights,
+        unchanged=False,
+        method=Correction.BH,
+        alpha=0.05,
+        m=4,
+        fixed=FixedSettings(),
+        max_z={Family.FFN: 1.0},
+        modules={Family.FFN: 4},
+        p_values={},
+        candidates={},
+        selected=(),
+        warns=False,
+        max_drift=drift,
+    )
+
+
+def draw(rng: np.random.Generator, n: int) -> np.ndarray:
+    """n runs of heavy-tailed drift, dependent between families through a shared size of the edit."""
+    shared = rng.standard_normal((n, 1, 1))
+    own = rng.standard_normal((n, 4, 3))
+    return SCALE * np.exp(0.8 * shared + 0.6 * own)
+
+
+def caps_of(values: np.ndarray, target: float) -> np.ndarray:
+    runs = [observation(run, str(i)) for i, run in enumerate(values)]
+    caps = recommend_drift_caps(runs, target=target).caps
+    return np.array([[caps[family][kind] for kind in KINDS] for family in Family])
+
+
+@pytest.mark.parametrize(("target", "n"), [(0.05, 66), (0.05, 130), (0.1, 60)])
+def test_a_fresh_run_warns_no_more_often_than_the_target_with_95_percent_confidence(target, n):
+    rng = np.random.default_rng(n)
+    fresh = draw(rng, 20_000)
+    simulations = 300
+    broken = 0
+    for _ in range(simulations):
+        caps = caps_of(draw(rng, n), target)
+        broken += (fresh > caps).any(axis=(1, 2)).mean() > target
+    # As many broken promises as 5 % allow, by chance at most one time in a thousand.
+    assert broken <= stats.binom.ppf(0.999, simulations, 0.05)
+
+
+def test_the_largest_value_seen_breaks_the_promise_that_the_order_statistic_keeps():
+    rng = np.random.default_rng(3)
+    fresh = draw(rng, 20_000)
+    n, simulations = 66, 100
+    broken = sum(
+        (fresh > draw(rng, n).max(axis=0)).any(axis=(1, 2)).mean() > 0.05 for _ in range(simulations)
+    )
+    assert broken > 40
+
+
+def test_too_few_runs_give_the_largest_seen_marked_unsupported():
+    rng = np.random.default_rng(0)
+    values = draw(rng, 65)
+    runs = [observation(run, str(i)) for i, run in enumerate(values)]
+    recommendation = recommend_drift_caps(runs, target=0.05)
+    assert not recommendation.supported
+    assert recommendation.n_needed == 66
+    assert recommendation.rank is None
+    assert "unsupported" in recommendation.statement
+    assert "66 can" in recommendation.statement
+    caps = caps_of(values, 0.05)
+    assert (caps >= values.max(axis=0)).all()
+    np.testing.assert_allclose(caps, values.max(axis=0), rtol=2e-3)
+    more = [*runs, observation(draw(rng, 1)[0], "more")]
+    assert recommend_drift_caps(more, target=0.05).supported
+
+
+def test_repeated_and_unchanged_weights_are_no_further_draw():
+    values = draw(np.random.default_rng(1), 10)
+    runs = [observation(run, str(i)) for i, run in enumerate(values)]
+    padded = [*runs, *runs, replace(runs[0], weights="b", unchanged=True)]
+    assert recommend_drift_caps(padded, target=0.05) == recommend_drift_caps(runs, target=0.05)
+
+
+@pytest.mark.parametrize(("target", "total"), [(0.01, 319), (0.05, 66), (0.5, 6)])
+def test_runs_needed_is_the_smallest_that_supports(target, total):
+    clean = math.ceil(math.log(0.05) / math.log(1 - target))
+    assert runs_needed(target) == total
+    assert total - scale_runs(total) >= clean > total - 1 - scale_runs(total - 1)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-9, 0.00012345678, 1.0, 1.0001, 9.9999, 13.9, 123456.0])
+def test_caps_round_up_to_four_digits(value):
+    rounded = round_up(value)
+    assert value <= rounded <= value * (1 + 1e-3)
+    assert float(f"{rounded:.4g}") == rounded
+
+
+def test_a_family_that_never_moved_is_capped_by_its_statistics_scale():
+    values = draw(np.random.default_rng(2), 70)
+    values[:, 2, :] = 0.0
+    caps = caps_of(values, 0.05)
+    assert (caps[2] > 0).all()
+
+
+def test_what_cannot_be_bounded_is_an_error():
+    values = draw(np.random.default_rng(4), 3)
+    runs = [observation(run, str(i)) for i, run in enumerate(values)]
+    for target in (0.0, 1.0):
+        with pytest.raises(ConfigError, match="target"):
+            recommend_drift_caps(runs, target=target)
+    with pytest.raises(DataError, match="no run has moved"):
+        recommend_drift_caps([replace(runs[0], unchanged=True)], target=0.05)
+    fewer = replace(runs[1], max_drift={Family.FFN: runs[1].max_drift[Family.FFN]})
+    with pytest.raises(DataError, match="differ in the families"):
+        recommend_drift_caps([runs[0], fewer], target=0.05)
+    with pytest.raises(DataError, match="log_sigma is 0"):
+        recommend_drift_caps([observation(np.zeros((4, 3)), str(i)) for i in range(3)], target=0.05)
