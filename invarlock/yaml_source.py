@@ -87,7 +87,9 @@ def _compose(path: Path, error: type[InvarlockError], fix: str) -> Node | None:
     except MarkedYAMLError as found:
         mark = found.problem_mark or found.context_mark
         raise error(
-            f"not YAML: {found.problem}", where=f"{path}:{mark.line + 1}:{mark.column + 1}", fix=fix
+            f"not YAML: {', '.join(filter(None, (found.context, found.problem)))}",
+            where=f"{path}:{mark.line + 1}:{mark.column + 1}",
+            fix=fix,
         ) from found
     except YAMLError as found:
         raise error(f"not YAML: {str(found).splitlines()[0]}", where=path, fix=fix) from found
@@ -139,7 +141,8 @@ class _Reader:
     def sequence(self, node: SequenceNode, path: KeyPath) -> list[JsonValue]:
         items: list[JsonValue] = []
         for index, item in enumerate(node.value):
-            self.positions[(*path, index)] = _position(item)
+            # An alias has the position of what it stands for, somewhere else in the file.
+            self.positions[(*path, index)] = _position(node if id(item) in self.seen else item)
             items.append(self.value(item, (*path, index)))
         return items
 
