@@ -76,8 +76,9 @@ Agreement (https://docs.python.org/3/license.html).
 For demonstrating and testing calibration on a real trained model without a network. It continues text in
 the style of Python's documentation and is good for nothing else: it knows no facts, follows no
 instructions, and its answers are not to be relied on. On another Python version the documents differ a
-little, so its perplexity there differs too; the split goes by name, so no document changes sides. Near
-copies (a method that two modules document in slightly different words) may stand on both sides.
+little, so its perplexity there differs too; the split goes by name, so no document changes sides, but
+which document keeps a repeated paragraph may change. Near copies (a method that two modules document in
+slightly different words) may stand on both sides.
 
 ## Reproduce
 

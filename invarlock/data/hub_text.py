@@ -70,7 +70,7 @@ def read_rows(
     ) as error:  # every failure of load_dataset: ConnectionError, FileNotFoundError...
         offline = "; what is not in the local cache needs INVARLOCK_ALLOW_NETWORK=1 or --allow-network"
         raise DataError(
-            f"cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"cannot be loaded: {str(error).strip().partition(chr(10))[0]}",
             where=where,
             fix="check name, config and split" + ("" if network_allowed(allow_network) else offline),
         ) from error

@@ -77,10 +77,12 @@ def load_tokenizer(reference: str | Path, allow_network: bool = False) -> Tokeni
 
     online = network_allowed(allow_network)
     try:
-        loaded = AutoTokenizer.from_pretrained(find_model(str(reference)), local_files_only=not online)
-    except (OSError, ValueError) as error:
+        loaded = AutoTokenizer.from_pretrained(
+            find_model(str(reference)), local_files_only=not online, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:  # the last two: parts are missing
         raise ModelError(
-            f"no tokenizer can be loaded: {str(error).strip().splitlines()[0]}",
+            f"no tokenizer can be loaded: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
             where=reference,
             fix="name a model folder with tokenizer.json and tokenizer_config.json"
             + ("" if online else ", or allow the network (INVARLOCK_ALLOW_NETWORK=1 or --allow-network)"),

@@ -64,7 +64,7 @@ def test_card_is_rendered_from_the_metrics() -> None:
 def test_perplexity_is_far_below_unigram_and_near_the_card(held_out: WindowPool) -> None:
     sample = np.random.default_rng(0).choice(len(held_out.windows), size=24, replace=False)
     measured = perplexity(held_out, sample)
-    # Mean losses of windows scatter by about 0.5 nats, so 24 of them give the mean to about 0.1: four of those.
+    # Mean losses of windows scatter by about 0.5 nats, so 24 of them give 0.1: four of those.
     assert abs(np.log(measured) - np.log(METRICS["held_out_perplexity"])) < 0.4
     assert measured < METRICS["unigram_perplexity"] / 4
 

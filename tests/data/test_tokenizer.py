@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from byte_tokenizer import ByteTokenizer
 
+from invarlock.data.documents import Document
 from invarlock.data.tokenizer import encode_texts, hash_tokenizer, load_tokenizer, separator_token
+from invarlock.data.windows import pool_windows
 from invarlock.errors import ConfigError, ModelError
 from invarlock.home import shipped
 
@@ -29,14 +32,23 @@ def test_hash_survives_use_and_copying_and_sees_changes(tmp_path: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json", "config.json"):
         shutil.copy(original / name, tmp_path)
     assert hash_tokenizer(load_tokenizer(tmp_path)) == before
-    text = (tmp_path / "tokenizer.json").read_text()
-    (tmp_path / "tokenizer.json").write_text(
-        text.replace('"add_prefix_space":false', '"add_prefix_space":true')
-    )
-    (tmp_path / "tokenizer.json").write_text(
-        text.replace('"add_prefix_space": false', '"add_prefix_space": true')
-    )
+    form = json.loads((tmp_path / "tokenizer.json").read_text())
+    form["pre_tokenizer"]["add_prefix_space"] = True
+    (tmp_path / "tokenizer.json").write_text(json.dumps(form))
     assert hash_tokenizer(load_tokenizer(tmp_path)) != before
+
+
+def test_bert_separates_with_its_own_token_and_has_a_mask(tmp_path: Path) -> None:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "one", "two", "##s"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words))
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+    tokenizer = load_tokenizer(tmp_path)
+    assert (separator_token(tokenizer), tokenizer.mask_token_id) == (3, 4)
+    assert set(tokenizer.all_special_ids) == {0, 1, 2, 3, 4}
+    documents = [Document("a", "One twos"), Document("b", "two")]
+    pool = pool_windows(documents, tokenizer, seq_len=5, provider="local_text")
+    assert [window.tokens.tolist() for window in pool.windows] == [[5, 6, 7, 3, 6]]
 
 
 def test_hash_of_a_tokenizer_without_a_serialised_form() -> None:
@@ -49,9 +61,10 @@ def test_what_cannot_be_loaded_is_a_model_error(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="no tokenizer can be loaded") as caught:
             load_tokenizer(reference)
         assert str(reference) in str(caught.value)
-    (tmp_path / "tokenizer.json").write_text('{"version": "1.0"')
     (tmp_path / "tokenizer_config.json").write_text("{}")
-    with pytest.raises(ModelError, match="no tokenizer can be loaded"):
-        load_tokenizer(tmp_path)
+    for damaged in ('{"version": "1.0"', '{"version": "1.0"}', "[]", ""):
+        (tmp_path / "tokenizer.json").write_text(damaged)
+        with pytest.raises(ModelError, match="no tokenizer can be loaded"):
+            load_tokenizer(tmp_path)
     with pytest.raises(ConfigError, match="not shipped"):
         load_tokenizer("bundled:nothing")
