@@ -1,0 +1,158 @@
+"""A population of harmless edits, one a seed: what a guard must not warn about (design page 5)."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+
+from invarlock.digests import digest_of
+from invarlock.edits.quant_rtn import quantize_rtn
+from invarlock.edits.rounding import round_trip, stochastic_bf16, ulp_noise
+from invarlock.errors import ModelError
+from invarlock.measure.safetensors_file import DTYPES, TensorEntry
+from invarlock.record import Record
+
+VERSION = 1  # of the arithmetic below; raised when an edit of the same name gives other numbers
+_GROUP_SIZES = (None, 128, 64, 32)
+_CLIPS = (0.0, 0.0001, 0.001)
+
+
+class RoundTrip(Record):
+    """To a narrower format and back."""
+
+    kind: Literal["bf16_round_trip", "fp16_round_trip"]
+
+
+class StochasticRounding(Record):
+    """To bfloat16, up or down at random, and back."""
+
+    kind: Literal["stochastic_bf16"] = "stochastic_bf16"
+    seed: int
+
+
+class UlpNoise(Record):
+    """One unit in the last place up, down or not at all, at random."""
+
+    kind: Literal["ulp_noise"] = "ulp_noise"
+    seed: int
+
+
+class Rtn8(Record):
+    """8-bit round-to-nearest along the stored rows; where the group size does not divide a row, the row is
+    one group."""
+
+    kind: Literal["rtn8"] = "rtn8"
+    group_size: int | None
+    clip: float
+
+
+Parameters = Annotated[RoundTrip | StochasticRounding | UlpNoise | Rtn8, Field(discriminator="kind")]
+
+
+class BenignEdit(Record):
+    """One harmless edit: what is done, and the matrices it is done to."""
+
+    parameters: Parameters
+    tensors: tuple[str, ...]
+    version: int = VERSION
+
+    @property
+    def kind(self) -> str:
+        """What is done, such as ``bf16_round_trip``."""
+        return self.parameters.kind
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex SHA-256 of what was asked. Two edits of one digest give the same weights on the same base."""
+        return digest_of(self)
+
+    def apply(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """The edited tensor; see :func:`apply_edit`."""
+        return apply_edit(self, name, tensor)
+
+
+def benign_edit(seed: int, entries: Sequence[TensorEntry]) -> BenignEdit:
+    """The harmless edit of ``seed`` for a checkpoint with these tensors.
+
+    The kind is drawn among those that can change the stored dtype: a bfloat16 round trip of bfloat16 weights
+    is no edit. It is done to a random subset of the floating-point matrices of the commonest dtype, at least
+    one of them. Weights that are exactly representable in the narrower format can still come out unchanged: a
+    run counts by the digest of its weights, not by the name of its edit.
+
+    Raises ModelError when no matrix has a dtype that any kind can change.
+    """
+    dtype, matrices = _matrices(entries)
+    draw = random.Random(seed)
+    kind = draw.choice(KINDS_BY_DTYPE[dtype])
+    chosen = draw.sample(matrices, draw.randint(1, len(matrices)))
+    return BenignEdit(parameters=_parameters(kind, seed, draw), tensors=tuple(sorted(chosen)))
+
+
+KINDS_BY_DTYPE: dict[torch.dtype, tuple[str, ...]] = {
+    torch.float64: ("bf16_round_trip", "fp16_round_trip", "stochastic_bf16", "rtn8"),
+    torch.float32: ("bf16_round_trip", "fp16_round_trip", "stochastic_bf16", "ulp_noise", "rtn8"),
+    torch.float16: ("bf16_round_trip", "stochastic_bf16", "ulp_noise", "rtn8"),
+    # bfloat16 values of ordinary size are float16 values too: that round trip would change nothing.
+    torch.bfloat16: ("ulp_noise", "rtn8"),
+}
+
+
+def apply_edit(edit: BenignEdit, name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """``tensor`` after ``edit``: itself when it is not among the edit's tensors, else a new one of the same
+    dtype.
+
+    Arithmetic is float32. Random kinds draw from a generator of their seed and ``name``, so the order in
+    which tensors are read does not matter.
+    """
+    if name not in edit.tensors:
+        return tensor
+    match edit.parameters:
+        case RoundTrip(kind="bf16_round_trip"):
+            return round_trip(tensor, torch.bfloat16)
+        case RoundTrip():
+            return round_trip(tensor, torch.float16)
+        case StochasticRounding(seed=seed):
+            return stochastic_bf16(tensor, _generator(seed, name))
+        case UlpNoise(seed=seed):
+            return ulp_noise(tensor, _generator(seed, name))
+        case Rtn8(group_size=group_size, clip=clip):
+            fits = group_size is not None and tensor.shape[-1] % group_size == 0
+            return quantize_rtn(tensor, bits=8, group_size=group_size if fits else None, clip=clip)
+
+
+def _matrices(entries: Sequence[TensorEntry]) -> tuple[torch.dtype, list[str]]:
+    by_dtype: dict[torch.dtype, list[str]] = {}
+    for entry in entries:
+        dtype = DTYPES[entry.dtype]
+        if len(entry.shape) in (2, 3) and dtype in KINDS_BY_DTYPE:
+            by_dtype.setdefault(dtype, []).append(entry.name)
+    if not by_dtype:
+        raise ModelError(
+            "no weight matrix is stored in a format that a harmless edit can change",
+            fix="use a checkpoint in float32, float16 or bfloat16",
+        )
+    return max(by_dtype.items(), key=lambda item: len(item[1]))
+
+
+def _parameters(
+    kind: str, seed: int, draw: random.Random
+) -> RoundTrip | StochasticRounding | UlpNoise | Rtn8:
+    match kind:
+        case "stochastic_bf16":
+            return StochasticRounding(seed=seed)
+        case "ulp_noise":
+            return UlpNoise(seed=seed)
+        case "rtn8":
+            return Rtn8(group_size=draw.choice(_GROUP_SIZES), clip=draw.choice(_CLIPS))
+    return RoundTrip.model_validate({"kind": kind})
+
+
+def _generator(seed: int, name: str) -> torch.Generator:
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8]) >> 1)

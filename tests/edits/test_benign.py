@@ -1,0 +1,108 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from invarlock.edits.benign import KINDS_BY_DTYPE, BenignEdit, apply_edit, benign_edit
+from invarlock.edits.noop import Noop
+from invarlock.edits.overlay import EditedCheckpoint
+from invarlock.errors import ModelError
+from invarlock.measure.checkpoint import open_checkpoint
+
+SEEDS = range(60)
+
+
+def save(folder, dtype, *, through=None):
+    """A real checkpoint of four matrices, an expert stack, a norm and a token table."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = {
+        "a.weight": (24, 64),
+        "b.weight": (64, 24),
+        "c.weight": (16, 40),
+        "experts": (2, 8, 32),
+        "norm": (24,),
+    }
+    tensors = {name: torch.randn(shape, generator=generator) * 0.05 for name, shape in shapes.items()}
+    tensors = {name: t.to(through or dtype).to(dtype) for name, t in tensors.items()}
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    save_file(tensors | {"ids": torch.arange(12).reshape(3, 4)}, folder / "model.safetensors")
+    return open_checkpoint(str(folder))
+
+
+def changed(base, edit) -> set[str]:
+    edited = EditedCheckpoint(base, edit)
+    return {entry.name for entry in base.entries if not edited.read(entry.name).equal(base.read(entry.name))}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_every_seed_changes_its_matrices_a_little_and_nothing_else(tmp_path, dtype):
+    base = save(tmp_path, dtype)
+    kinds = set()
+    for seed in SEEDS:
+        edit = benign_edit(seed, base.entries)
+        kinds.add(edit.kind)
+        assert changed(base, edit) == set(edit.tensors)
+        assert edit.tensors
+        assert not set(edit.tensors) & {"norm", "ids"}
+        for name in edit.tensors:
+            before, after = base.read(name), EditedCheckpoint(base, edit).read(name)
+            assert (after.dtype, after.shape) == (before.dtype, before.shape)
+            assert (after.float() - before.float()).norm() < 0.02 * before.float().norm()
+    assert kinds == set(KINDS_BY_DTYPE[dtype])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_seeds_differ_in_digest_and_in_weights(tmp_path, dtype):
+    base = save(tmp_path, dtype)
+    edits = [benign_edit(seed, base.entries) for seed in SEEDS]
+    results = set()
+    for edit in edits:
+        edited = EditedCheckpoint(base, edit)
+        results.add(tuple(edited.read(e.name).double().sum().item() for e in base.entries))
+    digests = {edit.digest for edit in edits}
+    # One digest is one result. The other way round a few agree, such as group sizes that divide no row here.
+    assert 0.85 * len(edits) < len(results) <= len(digests)
+
+
+def test_a_seed_is_its_edit_whatever_the_order_of_reading(tmp_path):
+    base = save(tmp_path, torch.float32)
+    for seed in SEEDS:
+        first, second = benign_edit(seed, base.entries), benign_edit(seed, base.entries)
+        assert first == second
+        assert first.digest == second.digest
+        assert BenignEdit.model_validate_json(first.model_dump_json()).digest == first.digest
+        forward = {name: first.apply(name, base.read(name)) for name in first.tensors}
+        for name in reversed(first.tensors):
+            assert apply_edit(second, name, base.read(name)).equal(forward[name])
+
+
+def test_float32_weights_that_were_bfloat16_are_left_by_that_round_trip(tmp_path):
+    base = save(tmp_path, torch.float32, through=torch.bfloat16)
+    by_kind = {edit.kind: edit for edit in (benign_edit(seed, base.entries) for seed in SEEDS)}
+    # Why a run counts by the digest of its weights and not by the name of its edit.
+    assert changed(base, by_kind["bf16_round_trip"]) == set()
+    assert changed(base, by_kind["ulp_noise"]) == set(by_kind["ulp_noise"].tensors)
+
+
+def test_the_overlay_is_a_tensor_source_and_leaves_the_base_alone(tmp_path):
+    base = save(tmp_path, torch.float32)
+    before = {entry.name: base.read(entry.name) for entry in base.entries}
+    edit = benign_edit(3, base.entries)
+    edited = EditedCheckpoint(base, edit)
+    assert (edited.config, edited.model_type, edited.entries) == (base.config, base.model_type, base.entries)
+    for entry in edited.entries:
+        edited.read(entry.name)
+        assert base.read(entry.name).equal(before[entry.name])
+
+
+def test_noop_changes_nothing(tmp_path):
+    assert changed(save(tmp_path, torch.float16), Noop()) == set()
+    assert Noop().digest == "noop"
+
+
+def test_a_checkpoint_without_editable_matrices_is_refused(tmp_path):
+    base = save(tmp_path, torch.float32)
+    with pytest.raises(ModelError, match="harmless"):
+        benign_edit(0, [entry for entry in base.entries if entry.name in ("norm", "ids")])
