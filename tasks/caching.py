@@ -31,9 +31,7 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 
 
-def cached_task(
-    *, name: str, key: Sequence[str]
-) -> Callable[[Callable[P, Reference]], Task[P, Reference]]:
+def cached_task(*, name: str, key: Sequence[str]) -> Callable[[Callable[P, Reference]], Task[P, Reference]]:
     """A Prefect task whose result is found again by any later run.
 
     Parameters

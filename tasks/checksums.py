@@ -1,0 +1,33 @@
+"""SHA256SUMS: the hashes of a set of files, in the format that ``sha256sum -c`` reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from invarlock.digests import sha256_file
+from invarlock.errors import StoreError
+
+FILE_NAME = "SHA256SUMS"
+_LINE = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<path>[^\n]+)")
+
+
+def write_checksums(folder: Path) -> str:
+    """Write the hashes of every file under ``folder`` beside them; returns the hash of that list itself."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    text = "".join(f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+    listing = folder / FILE_NAME
+    listing.write_text(text)
+    return sha256_file(listing)
+
+
+def read_checksums(listing: Path) -> Mapping[str, str]:
+    """{path: hex SHA-256} of a list. StoreError when a line is not one of its format."""
+    hashes = {}
+    for number, line in enumerate(listing.read_text().splitlines(), 1):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise StoreError(f"line {number} is not a checksum: {line[:80]!r}", where=listing)
+        hashes[match["path"]] = match["sha256"]
+    return hashes

@@ -1,0 +1,211 @@
+"""Runs in MLflow, through ``MlflowClient`` with explicit run ids (the fluent API leaves orphans behind).
+
+Only the modules ``tracking*`` know MLflow. A run is found by its ``run_key``, so the same work is never
+logged twice, and it is complete once its **seal** is there: a parameter (they cannot be overwritten) with the
+hash of the SHA256SUMS artifact, written last of all. A process killed before that leaves a run that the next
+one continues; a complete one is left alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
+
+from invarlock.digests import sha256_file, sha256_hex
+from invarlock.errors import StoreError
+from invarlock.files import locked
+from tasks import checksums
+from tasks.local_services import mlflow_home, mlflow_ui_url
+from tasks.tracking_inputs import DatasetUse, ModelUse, dataset_input, model_input
+from tasks.tracking_store import explained, prepare_tracking_store
+
+RUN_KEY = "invarlock.run_key"
+SEAL = "sha256_of_SHA256SUMS"
+_PARENT = "mlflow.parentRunId"
+_MAX_PARAM = 6000
+
+
+@dataclass(frozen=True)
+class RunHandle:
+    """A run. ``started``: ms since the epoch. ``complete``: finished and sealed, now or before."""
+
+    run_id: str
+    run_key: str
+    started: int
+    complete: bool
+
+
+class Tracker:
+    """Writes and reads the runs of one experiment.
+
+    Parameters
+    ----------
+    home: the embedded stores; ``$MLFLOW_TRACKING_URI`` points at another server.
+    experiment: its name, made when there is none.
+    """
+
+    def __init__(self, home: Path, experiment: str) -> None:
+        self.home = home
+        self.uri = prepare_tracking_store(home)
+        self.client = MlflowClient(tracking_uri=self.uri)
+        self.experiment_id = self._experiment_id(experiment)
+
+    def sweep_run(
+        self, run_key: str, name: str, params: Mapping[str, str], tags: Mapping[str, str]
+    ) -> RunHandle:
+        """The run of ``run_key``: made, continued after a kill, or found complete and left as it is.
+
+        run_key: without quotes. params: text of at most 6000 characters each.
+        """
+        with self._exclusive(run_key), explained(self.uri):
+            run = self._find(run_key)
+            if run is None:
+                all_tags = {**tags, RUN_KEY: run_key}
+                run = self.client.create_run(self.experiment_id, tags=all_tags, run_name=name)
+            elif not _is_complete(run):
+                self.client.update_run(run.info.run_id, status="RUNNING")
+        handle = _handle(run)
+        self.log(handle, params=params)
+        return handle
+
+    def cell_run(
+        self, parent: RunHandle, run_key: str, name: str, params: Mapping[str, str], tags: Mapping[str, str]
+    ) -> RunHandle:
+        """A child of ``parent``, its key unique there; like :meth:`sweep_run` otherwise."""
+        return self.sweep_run(f"{parent.run_key}/{run_key}", name, params, {**tags, _PARENT: parent.run_id})
+
+    def log(
+        self,
+        run: RunHandle,
+        *,
+        params: Mapping[str, str] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Everything in one call (at most 100 params and 100 tags). A complete run is left as it is.
+
+        The same again changes nothing; another value of a param is an error.
+        """
+        if run.complete:
+            return
+        _check_lengths(params or {})
+        # Stamped with the run's start: a continued run gives a metric again, not a second point of it.
+        points = [Metric(name, value, run.started, 0) for name, value in (metrics or {}).items()]
+        pairs = [Param(name, value) for name, value in (params or {}).items()]
+        labels = [RunTag(name, value) for name, value in (tags or {}).items()]
+        with explained(self.uri):
+            self.client.log_batch(run.run_id, points, pairs, labels)
+
+    def log_inputs(self, run: RunHandle, dataset: DatasetUse, model: ModelUse) -> None:
+        """Link the run to the text and the model that it was made from. A complete run is left as it is."""
+        if run.complete:
+            return
+        with self._exclusive(model.digest), explained(self.uri):
+            used = model_input(self.client, self.experiment_id, model)
+            self.client.log_inputs(run.run_id, datasets=[dataset_input(dataset)], models=[used])
+
+    def finish(self, run: RunHandle, files: Mapping[str, Path | bytes]) -> RunHandle:
+        """Log ``files`` (artifact path -> file or content), end the run as FINISHED and seal it.
+
+        A run that is complete already is left as it is, whatever the files are now.
+        """
+        with (
+            self._exclusive(run.run_key),
+            explained(self.uri),
+            tempfile.TemporaryDirectory(prefix="invarlock-artifacts-") as staging,
+        ):
+            if not _is_complete(self.client.get_run(run.run_id)):
+                _stage(Path(staging), files)
+                seal = checksums.write_checksums(Path(staging))
+                self.client.log_artifacts(run.run_id, staging)
+                self.client.set_terminated(run.run_id, "FINISHED")
+                self.client.log_batch(run.run_id, params=[Param(SEAL, seal)])
+        return replace(run, complete=True)
+
+    def fail(self, run: RunHandle) -> None:
+        """End the run as FAILED; the next one with its key continues it."""
+        with explained(self.uri):
+            self.client.set_terminated(run.run_id, "FAILED")
+
+    def find_runs(self, tag: str, value: str) -> Sequence[RunHandle]:
+        """The runs that carry ``tag`` with ``value``, newest first."""
+        with explained(self.uri):
+            return [_handle(run) for run in self._search(tag, value)]
+
+    def download_verified(self, run_id: str, path: str, folder: Path) -> Path:
+        """Copy an artifact into ``folder``; StoreError unless its hash is the one under the seal."""
+        where = f"run {run_id}: {path}"
+        with explained(where), tempfile.TemporaryDirectory(prefix="invarlock-download-") as downloads:
+            seal = self.client.get_run(run_id).data.params.get(SEAL)
+            listing = Path(self.client.download_artifacts(run_id, checksums.FILE_NAME, downloads))
+            if seal is None or sha256_file(listing) != seal:
+                raise StoreError("the run's SHA256SUMS is not the one it was sealed with", where=where)
+            expected = checksums.read_checksums(listing).get(path)
+            copy = Path(shutil.copy(self.client.download_artifacts(run_id, path, downloads), folder))
+        if expected is None or sha256_file(copy) != expected:
+            copy.unlink()
+            raise StoreError("an artifact was altered after its run was sealed", where=where)
+        return copy
+
+    def run_url(self, run_id: str) -> str:
+        """The run's page in the UI (which ``invarlock up`` starts)."""
+        return f"{mlflow_ui_url(self.home)}/#/experiments/{self.experiment_id}/runs/{run_id}"
+
+    @contextmanager
+    def _exclusive(self, name: str) -> Iterator[None]:
+        with locked(mlflow_home(self.home) / "locks" / sha256_hex(name.encode())[:16]):
+            yield
+
+    def _experiment_id(self, name: str) -> str:
+        embedded = self.uri.startswith("sqlite:")
+        artifacts = (mlflow_home(self.home) / "artifacts").as_uri() if embedded else None
+        with self._exclusive(f"experiment {name}"), explained(self.uri):
+            experiment = self.client.get_experiment_by_name(name)
+            if experiment is None:
+                return str(self.client.create_experiment(name, artifact_location=artifacts))
+            return str(experiment.experiment_id)
+
+    def _find(self, run_key: str) -> Run | None:
+        runs = self._search(RUN_KEY, run_key)
+        return runs[-1] if runs else None
+
+    def _search(self, tag: str, value: str) -> list[Run]:
+        if "'" in value or "`" in tag:
+            raise StoreError(f"a tag cannot be searched for {value!r}", where=tag, fix="leave quotes out")
+        return list(self.client.search_runs([self.experiment_id], f"tags.`{tag}` = '{value}'"))
+
+
+def _handle(run: Run) -> RunHandle:
+    key = run.data.tags.get(RUN_KEY, "")
+    return RunHandle(run.info.run_id, key, run.info.start_time, complete=_is_complete(run))
+
+
+def _is_complete(run: Run) -> bool:
+    return SEAL in run.data.params and run.info.status == RunStatus.to_string(RunStatus.FINISHED)
+
+
+def _check_lengths(params: Mapping[str, str]) -> None:
+    for name, value in params.items():
+        if len(value) > _MAX_PARAM:
+            raise StoreError(
+                f"a parameter of {len(value)} characters would be cut to {_MAX_PARAM}",
+                where=name,
+                fix="log it as a file",
+            )
+
+
+def _stage(folder: Path, files: Mapping[str, Path | bytes]) -> None:
+    for path, content in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            target.write_bytes(content)
+        else:
+            shutil.copyfile(content, target)

@@ -1,0 +1,78 @@
+"""What a run was made from, as MLflow shows it: datasets and models, each with its digest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, LoggedModelStatus
+
+_DIGEST_LENGTH = 36  # all that MLflow keeps of a dataset's digest
+_MODEL_DIGEST = "invarlock.model_digest"
+
+
+@dataclass(frozen=True)
+class DatasetUse:
+    """Text that windows were drawn from.
+
+    digest: hex SHA-256 (MLflow shows its first 36 digits; log the whole as a parameter).
+    source: where the text is from; profile: counts such as windows and tokens. role: what it was used for.
+    """
+
+    name: str
+    digest: str
+    source: Mapping[str, str]
+    profile: Mapping[str, int | str] = field(default_factory=dict)
+    role: str = "calibration"
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """A checkpoint that was measured. digest: hex SHA-256 of its weights; source: folder or hub id."""
+
+    name: str
+    digest: str
+    source: str
+    kind: str
+
+
+def dataset_input(dataset: DatasetUse) -> DatasetInput:
+    """The dataset in MLflow's form."""
+    return DatasetInput(
+        Dataset(
+            name=dataset.name,
+            digest=dataset.digest[:_DIGEST_LENGTH],
+            source_type="invarlock",
+            source=json.dumps(dict(dataset.source), sort_keys=True),
+            profile=json.dumps(dict(dataset.profile), sort_keys=True),
+        ),
+        tags=[InputTag("mlflow.data.context", dataset.role)],
+    )
+
+
+def model_input(client: MlflowClient, experiment_id: str, model: ModelUse) -> LoggedModelInput:
+    """The model in MLflow's form: a record without files, one for each digest in the experiment.
+
+    The caller holds a lock on the digest: MLflow would make two of them for two callers.
+    """
+    known = client.search_logged_models([experiment_id], f"tags.`{_MODEL_DIGEST}` = '{model.digest}'")
+    record = (
+        known[0]
+        if known
+        else client.create_logged_model(
+            experiment_id,
+            name=_model_name(model.name),
+            tags={_MODEL_DIGEST: model.digest, "invarlock.source": model.source},
+            model_type=model.kind,
+        )
+    )
+    if record.status != LoggedModelStatus.READY:
+        client.finalize_logged_model(record.model_id, LoggedModelStatus.READY)
+    return LoggedModelInput(record.model_id)
+
+
+def _model_name(name: str) -> str:
+    # MLflow refuses these in the name of a model.
+    return name.translate(dict.fromkeys(map(ord, "/:.%\"'"), "-"))

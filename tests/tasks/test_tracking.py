@@ -1,0 +1,157 @@
+"""Runs in a real MLflow database: found again, continued after a kill, sealed, verified, and fast enough."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sweep_logging
+from sweep_logging import WRITES_A_SWEEP, DyingClient, expected, log_sweep, what_is_there
+
+from invarlock.errors import StoreError
+from tasks.checksums import FILE_NAME
+from tasks.local_services import mlflow_home
+from tasks.tracking import SEAL, Tracker
+
+# The programs that these tests start import this folder and the checkout, installed or not.
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{Path(__file__).parent}:{Path(__file__).parents[2]}"}
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
+    return Tracker(tmp_path_factory.mktemp("home"), "tracking test")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL inside one process: nothing in the code catches it."""
+
+
+def test_a_sweep_and_its_repetition(tracker: Tracker, tmp_path: Path) -> None:
+    first = log_sweep(tracker, "repeated")
+    again = log_sweep(tracker, "repeated", content=b'{"made": "later"}')
+    assert again == first
+    assert what_is_there(tracker, "repeated", tmp_path) == expected()
+
+
+@pytest.mark.parametrize("writes", range(1, WRITES_A_SWEEP + 1))
+def test_after_a_death_at_any_write_the_next_one_repairs(
+    tracker: Tracker, tmp_path: Path, writes: int
+) -> None:
+    def die() -> None:
+        raise Killed
+
+    key = f"dies after {writes}"
+    dying = Tracker(tracker.home, "tracking test")
+    dying.client = DyingClient(dying.client, writes, die)
+    with pytest.raises(Killed):
+        log_sweep(dying, key)
+    log_sweep(tracker, key, content=b'{"made": "later"}')
+    assert what_is_there(tracker, key, tmp_path) == expected()
+
+
+def test_a_sweep_does_not_write_more_often(tracker: Tracker) -> None:
+    log_sweep(tracker, "before")  # the model is known from now on
+    tracker_that_lives = Tracker(tracker.home, "tracking test")
+    tracker_that_lives.client = DyingClient(tracker.client, WRITES_A_SWEEP + 1, pytest.fail)
+    log_sweep(tracker_that_lives, "counted")
+
+
+def program(home: Path, writes: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, sweep_logging.__file__, str(home), str(writes)]
+    return subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE)
+
+
+def test_two_processes_on_a_fresh_home_and_one_that_is_killed(tmp_path: Path) -> None:
+    programs = [program(tmp_path, writes=5), program(tmp_path, writes=0)]
+    errors = [one.communicate()[1].decode()[-500:] for one in programs]
+    codes = [one.returncode for one in programs]
+    assert codes[0] in (-signal.SIGKILL, 0), errors[0]  # 0: the other one was ahead and left it nothing
+    assert codes[1] == 0, errors[1]
+    assert what_is_there(Tracker(tmp_path, "sweeps"), "program", tmp_path) == expected()
+
+
+def test_threads_that_log_one_run_make_one(tracker: Tracker) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda _: tracker.sweep_run("threads", "threads", {"a": "b"}, {}), range(4)))
+    assert len({run.run_id for run in runs}) == 1
+
+
+def test_a_run_is_found_by_its_tags(tracker: Tracker) -> None:
+    made = tracker.sweep_run("tagged", "tagged", {}, {"patch_sha256": "ab" * 32})
+    tracker.log(made, tags={"schedule_digest": "cd" * 8})
+    assert [run.run_id for run in tracker.find_runs("patch_sha256", "ab" * 32)] == [made.run_id]
+    assert [run.run_id for run in tracker.find_runs("schedule_digest", "cd" * 8)] == [made.run_id]
+    assert list(tracker.find_runs("patch_sha256", "00" * 32)) == []
+    with pytest.raises(StoreError, match="cannot be searched"):
+        tracker.find_runs("patch_sha256", "x' OR '1'='1")
+
+
+def test_a_failed_run_is_continued(tracker: Tracker) -> None:
+    failed = tracker.sweep_run("failing", "failing", {}, {})
+    tracker.fail(failed)
+    again = tracker.sweep_run("failing", "failing", {}, {})
+    assert (again.run_id, again.complete) == (failed.run_id, False)
+    assert tracker.client.get_run(again.run_id).info.status == "RUNNING"
+
+
+@pytest.mark.parametrize("harmed", ["report.json", FILE_NAME, "both"])
+def test_a_tampered_artifact_is_refused(tracker: Tracker, tmp_path: Path, harmed: str) -> None:
+    run = tracker.finish(tracker.sweep_run(f"tamper {harmed}", "t", {}, {}), {"report.json": b'{"z": 1}'})
+    assert tracker.download_verified(run.run_id, "report.json", tmp_path).read_bytes() == b'{"z": 1}'
+    artifacts = Path(tracker.client.get_run(run.run_id).info.artifact_uri.removeprefix("file://"))
+    if harmed != FILE_NAME:
+        (artifacts / "report.json").write_bytes(b'{"z": 0}')
+    if harmed != "report.json":
+        forged = subprocess.run(["sha256sum", "report.json"], cwd=artifacts, capture_output=True, check=True)
+        (artifacts / FILE_NAME).write_bytes(forged.stdout + b"\n" * (harmed == FILE_NAME))
+    with pytest.raises(StoreError, match=r"altered|sealed"):
+        tracker.download_verified(run.run_id, "report.json", tmp_path)
+    assert tracker.client.get_run(run.run_id).data.params[SEAL]
+
+
+def test_the_checksums_are_those_of_sha256sum(tracker: Tracker, tmp_path: Path) -> None:
+    source = tmp_path / "plot.png"
+    source.write_bytes(bytes(range(256)))
+    run = tracker.finish(tracker.sweep_run("sums", "s", {}, {}), {"plots/z.png": source, "a b.txt": b"x"})
+    artifacts = Path(tracker.client.get_run(run.run_id).info.artifact_uri.removeprefix("file://"))
+    assert subprocess.run(["sha256sum", "-c", "--strict", FILE_NAME], cwd=artifacts).returncode == 0
+    assert (artifacts / "plots" / "z.png").read_bytes() == source.read_bytes()
+
+
+def test_what_mlflow_would_cut_or_refuse_is_an_error(tracker: Tracker) -> None:
+    with pytest.raises(StoreError, match="6001 characters"):
+        tracker.sweep_run("long", "long", {"report": "x" * 6001}, {})
+    with pytest.raises(StoreError, match="MLflow: "):
+        tracker.sweep_run("bad key", "bad", {"a?b": "x"}, {})
+    run = tracker.sweep_run("changed", "changed", {"alpha": "0.05"}, {})
+    with pytest.raises(StoreError, match="MLflow: Changing param values is not allowed"):
+        tracker.log(run, params={"alpha": "0.01"})
+
+
+def test_an_unfinished_database_is_set_aside(tmp_path: Path) -> None:
+    mlflow_home(tmp_path).mkdir()
+    database = mlflow_home(tmp_path) / "mlflow.db"
+    database.write_bytes(b"")  # what a process killed at the first table leaves
+    assert Tracker(tmp_path, "fresh").find_runs("any", "tag") == []
+    assert database.with_name("unfinished-mlflow.db").exists()
+
+
+def test_logging_a_cell_takes_little_time(tracker: Tracker) -> None:
+    parent = tracker.sweep_run("speed", "speed", {}, {})
+    params, metrics = {f"p{i}": "v" for i in range(12)}, {f"m{i}": 1.0 for i in range(12)}
+    times = []
+    for seed in range(10):
+        start = time.perf_counter()
+        cell = tracker.cell_run(parent, f"seed_{seed}", f"seed {seed}", params, {"tier": "balanced"})
+        tracker.log(cell, metrics=metrics)
+        tracker.log_inputs(cell, sweep_logging.DATASET, sweep_logging.MODEL)
+        tracker.finish(cell, {"report.json": b"{}" * 5000})
+        times.append(time.perf_counter() - start)
+    print(f"fastest {min(times):.3f} s, median {sorted(times)[5]:.3f} s a cell")
+    assert min(times) < 0.2  # 0.05 on an idle machine; before the write-ahead log it was 0.17
