@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
-NOOP_DIGEST = "noop"
+from invarlock.edits.names import NOOP
 
 
 class Noop:
     """Leaves every tensor as it is; its digest is the word ``noop``."""
 
-    digest = NOOP_DIGEST
+    digest = NOOP
 
     def apply(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         """``tensor`` itself."""
