@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -31,6 +32,11 @@ class EditedCheckpoint:
 
     base: TensorSource
     edit: TensorEdit
+
+    @property
+    def root(self) -> Path:
+        """The base's folder."""
+        return self.base.root
 
     @property
     def config(self) -> Mapping[str, JsonValue]:

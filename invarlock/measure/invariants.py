@@ -1,0 +1,80 @@
+"""What must not change under an edit (design page 2, Invariants), read off a checkpoint, unbuilt."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from invarlock.data.tokenizer import load_tokenizer
+from invarlock.digests import digest_of
+from invarlock.errors import ModelError
+from invarlock.measure.checkpoint import TensorSource
+from invarlock.measure.families import embedding_entry, modules_of
+from invarlock.measure.records import InvariantsSnapshot
+
+# Names of LayerNorm and RMSNorm weights: ln_1, ln_f, LayerNorm, layer_norm, input_layernorm, norm, q_norm,
+# sa_layer_norm. BERT checkpoints of 2018 call the weight gamma.
+_NORM = re.compile(
+    r"(?:^|[._])(?:ln(?:_\w+)?|(?:\w+_)?(?:layer_?norm|rms_?norm|norm\d?))\.(?:weight|gamma)$", re.I
+)
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "spiece.model",
+    "vocab.json",
+    "vocab.txt",
+)
+# Fields that change nothing about which tensors meet which: bookkeeping, storage, training, generation.
+_NOT_GRAPH = re.compile(
+    r"_name_or_path|transformers_version|torch_dtype|dtype|use_cache|output_\w+|return_dict|task_specific_params"
+    r"|\w*(dropout|pdrop)\w*|initializer_\w+|id2label|label2id|problem_type|finetuning_task"
+    r"|\w+_token_id|(max|min)_length|do_sample|num_beams|temperature|top_[kp]|gradient_checkpointing"
+)
+
+
+def snapshot_invariants(source: TensorSource) -> InvariantsSnapshot:
+    """Shapes, ties, norm layers, embedding, config hash, and the names of tensors that are not finite.
+
+    Reads every tensor once, one at a time. The vocabulary is that of the tokenizer beside the checkpoint.
+
+    Raises
+    ------
+    ModelError: no input embedding, a tokenizer that cannot be loaded, a file that cannot be read.
+    """
+    embedding = embedding_entry(source)
+    if embedding is None:
+        raise ModelError("no input embedding was found", where=source.model_type, fix="name a language model")
+    tied = [sorted([module.name, *module.aliases]) for module in modules_of(source) if module.aliases]
+    return InvariantsSnapshot(
+        parameter_shapes={entry.name: entry.shape for entry in source.entries},
+        tied_groups=tuple(sorted(tuple(group) for group in tied)),
+        norm_layers=tuple(
+            entry.name.rpartition(".")[0]
+            for entry in source.entries
+            if len(entry.shape) == 1 and _NORM.search(entry.name)
+        ),
+        embedding_rows=embedding.shape[0],
+        vocabulary_size=_vocabulary_size(source),
+        config_sha256=hash_graph_config(source),
+        nonfinite=tuple(entry.name for entry in source.entries if not _finite(source.read(entry.name))),
+    )
+
+
+def hash_graph_config(source: TensorSource) -> str:
+    """Hex SHA-256 over the config fields that shape the graph."""
+    return digest_of({name: value for name, value in source.config.items() if not _NOT_GRAPH.fullmatch(name)})
+
+
+def _finite(tensor: torch.Tensor) -> bool:
+    if not tensor.is_floating_point() or tensor.numel() == 0:
+        return True
+    low, high = torch.aminmax(tensor)  # NaN spreads into both, and neither needs a mask as big as the tensor
+    return bool(torch.isfinite(low) & torch.isfinite(high))
+
+
+def _vocabulary_size(source: TensorSource) -> int | None:
+    if not any((source.root / name).is_file() for name in _TOKENIZER_FILES):
+        return None
+    return len(load_tokenizer(source.root).get_vocab())

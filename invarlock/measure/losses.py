@@ -1,0 +1,168 @@
+"""Losses of windows: each (model variant, window) run once, ever.
+
+A window's loss must not depend on which windows were run beside it, or a run that was killed and resumed
+would not give the same bytes. On a CPU that holds by construction: one window a forward pass, which costs
+nothing on windows of 128 tokens and more (docs/decisions/0022-one-window-a-pass.md). A larger batch is for
+accelerators; its losses are kept apart, under its size, and can differ in the last bits after an
+interruption.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from invarlock.data.masking import IGNORED, mask_window
+from invarlock.data.windows import Tokens, Window
+from invarlock.errors import MeasurementError
+from invarlock.measure.models import LoadedModel, MetricKind
+from invarlock.measure.records import WindowLoss
+from invarlock.progress import advance, announce
+from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
+
+KIND = "window_loss"
+_VERSION = 1
+_CPU_BATCH = 1
+_ACCELERATOR_BATCH = 16
+
+
+def measure_losses(
+    model: LoadedModel,
+    windows: Sequence[Window],
+    store: MeasurementStore,
+    *,
+    batch_size: int | None = None,
+) -> tuple[WindowLoss, ...]:
+    """The loss of each of ``windows``, in order; a window that occurs twice is run once.
+
+    batch_size: windows a forward pass; None is 1 on a CPU, 16 elsewhere. The windows that were run are
+    counted by ``store.counts().written["window_loss"]``. Results are kept as each pass ends: a kill loses one.
+
+    Raises
+    ------
+    MeasurementError: a loss that is not finite, a window longer than the model takes; names the windows.
+    """
+    size = batch_size or (_CPU_BATCH if model.device_class == "cpu" else _ACCELERATOR_BATCH)
+    keys = {window.id: _key(model, window, size) for window in windows}
+    distinct = {window.id: window for window in windows}
+    found = {name: loss for name, key in keys.items() if (loss := store.get(key, WindowLoss)) is not None}
+    absent = [window for name, window in distinct.items() if name not in found]
+    announce("windows", len(absent))
+    for batch in _batches(absent, size):
+        for loss in run_windows(model, batch):
+            store.put(keys[loss.window_id], loss)
+            found[loss.window_id] = loss
+        advance("windows", len(batch))
+    return tuple(found[window.id] for window in windows)
+
+
+def run_windows(model: LoadedModel, windows: Sequence[Window]) -> tuple[WindowLoss, ...]:
+    """One forward pass over ``windows`` of one length: the bare measurement, nothing kept.
+
+    NLL is the float64 sum of float32 log-softmax over the predicted tokens, in nats.
+    """
+    _ensure_fits(model, windows)
+    rows = [_inputs_and_labels(model, window) for window in windows]
+    inputs, labels = (
+        torch.from_numpy(np.stack(side)).long().to(model.device) for side in zip(*rows, strict=True)
+    )
+    with torch.inference_mode():
+        nll, tokens = _summed_nll(model, inputs, labels)
+    losses = tuple(
+        WindowLoss.model_construct(window_id=window.id, nll=value, tokens=count)
+        for window, value, count in zip(windows, nll.tolist(), tokens.tolist(), strict=True)
+    )
+    broken = [loss.window_id for loss in losses if not math.isfinite(loss.nll) or loss.tokens == 0]
+    if broken:
+        raise MeasurementError(
+            "a loss that is not finite, or is over no token",
+            where=f"windows {', '.join(broken)}",
+            fix="use a wider dtype (float16 overflows), or check the model's weights",
+        )
+    return losses
+
+
+def _batches(windows: Sequence[Window], size: int) -> Iterator[list[Window]]:
+    """Batches of windows of one shape, so that nothing is ever padded."""
+    by_shape: dict[tuple[int, int], list[Window]] = {}
+    for window in windows:
+        shape = len(window.tokens), 0 if window.labels is None else len(window.labels)
+        by_shape.setdefault(shape, []).append(window)
+    for alike in by_shape.values():
+        for start in range(0, len(alike), size):
+            yield alike[start : start + size]
+
+
+def _key(model: LoadedModel, window: Window, batch_size: int) -> MeasurementKey:
+    return MeasurementKey(
+        kind=KIND,
+        version=_VERSION,
+        inputs={
+            "variant": model.variant_digest,
+            "window": window.id,
+            "metric": model.kind.value,
+            "mask_id": model.masking.mask_id if model.masking else None,
+            "dtype": model.dtype,
+            "device": model.device_class,
+            "batch_size": batch_size,
+        },
+    )
+
+
+def _ensure_fits(model: LoadedModel, windows: Sequence[Window]) -> None:
+    longest, largest = max(len(w.tokens) for w in windows), max(int(w.tokens.max()) for w in windows)
+    where = f"windows {', '.join(window.id for window in windows)}"
+    if model.longest is not None and longest > model.longest:
+        raise MeasurementError(
+            f"windows of {longest} tokens, the model takes {model.longest}",
+            where=where,
+            fix="lower dataset.seq_len",
+        )
+    if largest >= model.vocabulary:
+        raise MeasurementError(
+            f"token {largest}, the model has {model.vocabulary}",
+            where=where,
+            fix="make the windows with the model's own tokenizer",
+        )
+
+
+def _inputs_and_labels(model: LoadedModel, window: Window) -> tuple[Tokens, Tokens]:
+    """Input ids and what each position, or each decoder step, should predict; -100 where nothing."""
+    if model.kind is MetricKind.SEQ2SEQ:
+        if window.labels is None:
+            raise MeasurementError(
+                "a sequence-to-sequence model needs pairs, this window has no labels",
+                where=f"window {window.id}",
+                fix="use a dataset of pairs, such as local_jsonl_pairs",
+            )
+        return window.tokens, window.labels
+    if model.masking is not None:
+        return mask_window(
+            window,
+            mask_id=model.masking.mask_id,
+            vocab_size=model.vocabulary,
+            special_ids=model.masking.special_ids,
+        )
+    return window.tokens, window.tokens
+
+
+def _summed_nll(
+    model: LoadedModel, inputs: torch.Tensor, labels: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Per row: summed NLL (float64) and the number of predicted tokens."""
+    if model.kind is MetricKind.SEQ2SEQ:
+        decoder = model.module.prepare_decoder_input_ids_from_labels(labels)
+        logits = model.module(input_ids=inputs, decoder_input_ids=decoder, use_cache=False).logits
+    elif model.kind is MetricKind.MASKED:
+        logits = model.module(input_ids=inputs).logits
+    else:
+        logits = model.module(input_ids=inputs, use_cache=False).logits[:, :-1]
+        labels = labels[:, 1:]
+    predicted = labels != IGNORED
+    log_probability = torch.log_softmax(logits.float(), dim=-1)
+    chosen = log_probability.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    nll = -torch.where(predicted, chosen, 0.0).double().sum(dim=1)
+    return nll, predicted.sum(dim=1)
