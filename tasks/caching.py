@@ -31,14 +31,17 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 
 
-def cached_task(*, name: str, key: Sequence[str]) -> Callable[[Callable[P, Reference]], Task[P, Reference]]:
+def cached_task(
+    *, name: str, key: Sequence[str], run_name: str | None = None
+) -> Callable[[Callable[P, Reference]], Task[P, Reference]]:
     """A Prefect task whose result is found again by any later run.
 
     Parameters
     ----------
     name: shown by Prefect, part of the key.
-    key: parameters that decide the result: digests and plain JSON values. The others (a path, a progress
+    key: parameters that decide the result: digests, records and plain JSON values. The others (a path, a
         label) must not change it. The code of the library and of the tasks is part of every key.
+    run_name: template of the name of a run, such as ``"measure {label}"``.
 
     >>> @cached_task(name="measure weights", key=("model_digest", "contract_digest"))
     ... def measure_weights(folder: str, model_digest: str, contract_digest: str) -> Reference: ...
@@ -57,6 +60,7 @@ def cached_task(*, name: str, key: Sequence[str]) -> Callable[[Callable[P, Refer
 
         return task(
             name=name,
+            task_run_name=run_name,
             cache_policy=CacheKeyFnPolicy(cache_key_fn=trusted_key),
             result_serializer="json",
             cache_result_in_memory=False,

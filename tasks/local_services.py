@@ -61,7 +61,8 @@ def prefect_server(home: Path) -> BackgroundServer:
         preferred_port=preferred_port(home, _FIRST_PREFECT_PORT),
         health="/api/health",
         command=lambda port: [*_python("prefect"), "server", "start", "--host", HOST, "--port", str(port)],
-        environment=_server_environment(home),
+        # Relative, so that the UI also works through a forwarded port.
+        environment=_server_environment(home) | {"PREFECT_UI_API_URL": "/api"},
     )
 
 

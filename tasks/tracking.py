@@ -156,7 +156,8 @@ class Tracker:
 
     def run_url(self, run_id: str) -> str:
         """The run's page in the UI (which ``invarlock up`` starts)."""
-        return f"{mlflow_ui_url(self.home)}/#/experiments/{self.experiment_id}/runs/{run_id}"
+        page = f"{mlflow_ui_url(self.home)}/#/experiments/{self.experiment_id}/runs/{run_id}"
+        return f"{page}?workflowType=machine_learning"  # else the UI opens among chat traces
 
     @contextmanager
     def _exclusive(self, name: str) -> Iterator[None]:
@@ -169,7 +170,7 @@ class Tracker:
         with self._exclusive(f"experiment {name}"), explained(self.uri):
             experiment = self.client.get_experiment_by_name(name)
             if experiment is None:
-                return str(self.client.create_experiment(name, artifact_location=artifacts))
+                return str(self.client.create_experiment(name, artifacts))
             return str(experiment.experiment_id)
 
     def _find(self, run_key: str) -> Run | None:

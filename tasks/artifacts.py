@@ -1,0 +1,37 @@
+"""What a flow run shows on its page in Prefect: text, tables and links, under keys that keep versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+
+Cell = str | int | float | bool | None
+
+
+def show_markdown(key: str, markdown: str, description: str) -> None:
+    """Show Markdown text. ``key``: any words; they become lowercase with dashes."""
+    create_markdown_artifact(markdown, key=artifact_key(key), description=description)
+
+
+def show_table(key: str, rows: Sequence[Mapping[str, Cell]], description: str) -> None:
+    """Show rows, each {column: value}. ``key`` as for :func:`show_markdown`."""
+    create_table_artifact([dict(row) for row in rows], key=artifact_key(key), description=description)
+
+
+def show_link(key: str, url: str, text: str, description: str) -> None:
+    """Show a link. ``key`` as for :func:`show_markdown`."""
+    create_link_artifact(url, link_text=text, key=artifact_key(key), description=description)
+
+
+def artifact_key(words: str) -> str:
+    """``words`` in the form that Prefect accepts. ValueError when no letter or digit is left.
+
+    >>> artifact_key("Null sweep: balanced")
+    'null-sweep-balanced'
+    """
+    key = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+    if not key:
+        raise ValueError(f"{words!r} holds no letter or digit for a key")
+    return key

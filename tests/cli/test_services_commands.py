@@ -1,0 +1,75 @@
+"""``up``, ``status`` and ``down`` with the real servers, once through in order."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from invarlock.cli.services import down, status, up
+
+app = typer.Typer()
+for command in (up, down, status):
+    app.command()(command)
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name in list(os.environ):
+        if name.startswith(("PREFECT_", "MLFLOW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("INVARLOCK_HOME", str(tmp_path / "home"))
+
+    def invoke(*arguments: str) -> Result:
+        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result
+
+    return invoke
+
+
+def states(result: Result) -> dict[str, str]:
+    return {name: service["state"] for name, service in json.loads(result.stdout).items()}
+
+
+@pytest.mark.slow
+def test_up_status_down(run: Run) -> None:
+    try:
+        first = json.loads(run("up", "--json").stdout)
+        assert {service["state"] for service in first.values()} == {"running"}
+        for service in first.values():
+            with urlopen(service["url"]) as page:
+                assert b"<html" in page.read().lower()
+        assert json.loads(run("up", "--json").stdout) == first  # the same servers, left alone
+        shown = run("status").stdout
+        assert first["prefect"]["url"] in shown
+        assert first["mlflow"]["url"] in shown
+    finally:
+        stopped = json.loads(run("down", "--json").stdout)
+    assert stopped == {"stopped": ["prefect", "mlflow"]}
+    assert states(run("status", "--json")) == {"prefect": "stopped", "mlflow": "stopped"}
+
+
+def test_down_and_status_on_a_fresh_home(run: Run) -> None:
+    assert "nothing was running" in run("down").stdout
+    assert states(run("status", "--json")) == {"prefect": "stopped", "mlflow": "stopped"}
+    assert "invarlock up" in run("status").stdout
+
+
+def test_servers_named_in_the_environment_are_shown_and_left_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.example/api")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example")
+    services = json.loads(run("up", "--json").stdout)
+    assert {service["state"] for service in services.values()} == {"external"}
+    assert services["mlflow"]["url"] == "http://mlflow.example"
+    assert json.loads(run("down", "--json").stdout) == {"stopped": []}
