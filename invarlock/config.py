@@ -11,7 +11,7 @@ from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.errors import ConfigError
 from invarlock.home import find_config
 from invarlock.measure.records import EstimatorContract
-from invarlock.policy.schema import TierPolicy
+from invarlock.policy.schema import GuardOverrides, TierPolicy
 from invarlock.record import Record
 from invarlock.yaml_source import load_yaml_record
 
@@ -29,7 +29,7 @@ class ModelSpec(Record):
 
     id: str = Field(min_length=1, description="Folder, hub id, or bundled:NAME")
     dtype: Dtype = Dtype.FLOAT32
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
 
 
 class EditSpec(Record):
@@ -42,9 +42,9 @@ class EditSpec(Record):
 class EvalSpec(Record):
     """The ``eval:`` block: window counts for profile ``dev`` and the batch of a forward pass."""
 
-    preview_n: int = Field(32, ge=1)
-    final_n: int = Field(32, ge=1)
-    batch_size: int | None = Field(None, ge=1, description="Windows a forward pass; null = by device")
+    preview_n: int = Field(default=32, ge=1)
+    final_n: int = Field(default=32, ge=1)
+    batch_size: int | None = Field(default=None, ge=1, description="Windows a forward pass; null = by device")
 
 
 class Basis(StrEnum):
@@ -63,8 +63,8 @@ class SweepConfig(Record):
     dataset: DatasetSpec
     edit: EditSpec = EditSpec()
     eval: EvalSpec = EvalSpec()
-    estimator: EstimatorContract | None = Field(None, description="Null = the converged default")
-    guards: TierPolicy = TierPolicy()
+    estimator: EstimatorContract | None = Field(default=None, description="Null = the converged default")
+    guards: GuardOverrides = TierPolicy()
 
 
 def load_sweep_config(path: Path) -> SweepConfig:

@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from invarlock.errors import InvarlockError
 from invarlock.home import config_root, home, shipped
 from invarlock.network import network_allowed
-from invarlock.policy.load import load_tiers
+from invarlock.policy.tiers_file import load_tiers
 from invarlock.record import Record
 
 # What was seen to work; outside of these the named part fails, mostly in silence (docs/decisions/0002-versions.md).

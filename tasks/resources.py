@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
+from threading import Lock
 from typing import TypeVar
 
+from invarlock.calibration.null_plan import Arithmetic
 from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.windows import WindowPool, build_pool
 from invarlock.data.tokenizer import load_tokenizer
+from invarlock.edits.benign import BenignEdit
+from invarlock.edits.noop import Noop
+from invarlock.edits.overlay import EditedCheckpoint
 from invarlock.home import home
+from invarlock.measure.checkpoint import Checkpoint, open_checkpoint
+from invarlock.measure.models import LoadedModel, applied, load_model
 from invarlock.network import network_allowed
 from invarlock.record import Record
 from invarlock.store.documents import DocumentStore, Reference, read_document
 from invarlock.store.measurement_store import MeasurementStore
 
 R = TypeVar("R", bound=Record)
+_LIVE = Lock()  # an edit changes the one model in memory: nobody else may run it meanwhile
 
 
 @cache
@@ -33,6 +43,30 @@ def documents() -> DocumentStore:
 def window_pool(dataset: DatasetSpec, root: str) -> WindowPool:
     """Every window of ``dataset`` as the tokenizer in ``root`` cuts it."""
     return build_pool(dataset, load_tokenizer(root), allow_network=network_allowed())
+
+
+@lru_cache(maxsize=8)
+def checkpoint(root: str) -> Checkpoint:
+    """The checkpoint in ``root``, opened. Its flags were checked when the model was first opened."""
+    return open_checkpoint(root, allow_pickle=True)
+
+
+@contextmanager
+def live_variant(
+    root: str, edit: BenignEdit | None, digest: str, arithmetic: Arithmetic
+) -> Iterator[LoadedModel]:
+    """The model in memory, ``edit`` applied inside the block; ``digest`` is that of the weights that then run."""
+    with _LIVE:
+        model = _live_model(root, arithmetic.dtype.value, arithmetic.device)
+        source = EditedCheckpoint(checkpoint(root), edit or Noop())
+        tensors = {name: source.read(name) for name in (edit.tensors if edit else ())}
+        with applied(model, tensors, variant_digest=digest) as variant:
+            yield variant
+
+
+@lru_cache(maxsize=1)
+def _live_model(root: str, dtype: str, device: str) -> LoadedModel:
+    return load_model(checkpoint(root), model_digest="", dtype=dtype, device=device)
 
 
 @lru_cache(maxsize=512)

@@ -3,84 +3,48 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from enum import StrEnum
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from pydantic import Field, model_validator
-
-from invarlock.config import SweepConfig
+from invarlock.calibration.null_request import CapRule, NullKind, NullSweepRequest
+from invarlock.calibration.null_settings import NullSettings
+from invarlock.config import Dtype, SweepConfig
 from invarlock.data.drawing import DrawnWindows
 from invarlock.digests import digest_of
+from invarlock.edits.benign import BenignEdit
+from invarlock.errors import ConfigError
 from invarlock.measure.records import EstimatorContract, ModelIdentity
 from invarlock.policy.resolution import ResolvedPolicy
-from invarlock.policy.schema import Tier
+from invarlock.policy.schema import Scope, Tier
+from invarlock.provenance import code_sha256
 from invarlock.record import Record
 
 
-class NullKind(StrEnum):
-    """What stands for 'nothing happened'."""
-
-    NOOP = "noop"  # the model itself: seed 000's null
-    BENIGN = "benign"  # a harmless edit that differs by seed
-
-
-class CapRule(StrEnum):
-    """Where caps come from."""
-
-    MARGIN = "margin"  # kappa = max |z| (1 + margin): the seed's rule
-    TOLERANCE = "tolerance"  # that, and drift caps as tolerance limits of the benign population
-
-
-class NullSweepRequest(Record):
-    """A null sweep as an operator asks for it; defaults are seed 000's.
-
-    Rates are shares in [0, 1]. ``models`` replaces the config's model and pools related baselines.
-    """
-
-    config: Path = Path("configs/calibration/null_sweep_ci.yaml")
-    out: Path = Path("reports/calibration/null_sweep")
-    tiers: tuple[Tier, ...] = tuple(Tier)
-    seeds: tuple[int, ...] = tuple(range(42, 52))
-    profile: str = "ci"
-    device: str | None = None
-    safety_margin: float = Field(0.05, ge=0)
-    target_any_warning_rate: float = Field(0.01, ge=0, le=1)
-    null: NullKind = NullKind.NOOP
-    cap_rule: CapRule = CapRule.MARGIN
-    models: tuple[str, ...] = ()
-    jobs: int = Field(1, ge=1)
-    fresh: bool = False
-    allow_network: bool = False
-    allow_pickle: bool = False
-
-    @model_validator(mode="after")
-    def _coherent(self) -> NullSweepRequest:
-        if not self.tiers or not self.seeds:
-            raise ValueError("at least one tier and one seed are needed")
-        if len(set(self.seeds)) != len(self.seeds) or len(set(self.tiers)) != len(self.tiers):
-            raise ValueError("a tier or seed is named twice")
-        if min(self.seeds) < 0:
-            raise ValueError(f"seed {min(self.seeds)} is negative")
-        if self.cap_rule is CapRule.TOLERANCE and self.null is not NullKind.BENIGN:
-            raise ValueError("--cap-rule tolerance needs --null benign: a no-op has no drift to bound")
-        return self
-
-
 class PlannedModel(Record):
-    """A baseline that was opened and hashed. ``label`` is its folder name in the results."""
+    """A baseline that was opened and hashed. ``label`` is its folder name in the results.
+
+    edits: seed to harmless edit; empty under the noop null.
+    """
 
     label: str
     identity: ModelIdentity
     windows: DrawnWindows
+    edits: Mapping[int, BenignEdit]
 
 
 class Cell(Record):
-    """One run of the sweep."""
+    """One run of the sweep; ``model`` is the label of a planned one."""
 
-    model: PlannedModel
+    model: str
     tier: Tier
     seed: int
+
+
+class Arithmetic(Record):
+    """What decides a loss besides model and window. batch_size: windows a forward pass, null = by device."""
+
+    dtype: Dtype
+    device: str
+    batch_size: int | None
 
 
 class NullSweepPlan(Record):
@@ -89,11 +53,12 @@ class NullSweepPlan(Record):
     Two sweeps with equal ``run_key`` have equal results.
     """
 
+    config_path: str
     config: SweepConfig
     config_sha256: str
     profile: str
     bootstrap_replicates: int | None
-    device: str
+    arithmetic: Arithmetic
     null: NullKind
     cap_rule: CapRule
     safety_margin: float
@@ -109,7 +74,7 @@ class NullSweepPlan(Record):
     @property
     def run_key(self) -> str:
         """Hex SHA-256 that names this sweep wherever it runs: paths of this machine are left out."""
-        plan = self.model_dump(mode="json")
+        plan = self.model_dump(mode="json", exclude={"config_path"})
         for model in plan["models"]:
             model["identity"] = model["identity"]["digest"]
         return digest_of(plan)
@@ -119,12 +84,22 @@ class NullSweepPlan(Record):
         for model in self.models:
             for seed in self.seeds:
                 for tier in self.tiers:
-                    yield Cell(model=model, tier=tier, seed=seed)
+                    yield Cell(model=model.label, tier=tier, seed=seed)
+
+    def model_of(self, cell: Cell) -> PlannedModel:
+        """The planned model that ``cell`` names."""
+        return next(model for model in self.models if model.label == cell.model)
 
     def cell_folder(self, cell: Cell) -> str:
         """Where a cell's report goes below the results: ``runs/<tier>/seed_<s>`` (seed 000)."""
-        model = f"{cell.model.label}/" if len(self.models) > 1 else ""
+        model = f"{cell.model}/" if len(self.models) > 1 else ""
         return f"runs/{cell.tier.value}/{model}seed_{cell.seed}"
+
+    def naive_windows(self) -> int:
+        """How many it would be, were every cell run by itself."""
+        schedules = [s for model in self.models for s in model.windows.schedules.values()]
+        arms = 2 if self.null is NullKind.BENIGN else 1
+        return arms * len(self.tiers) * sum(len(s.preview + s.final) for s in schedules)
 
     def distinct_windows(self) -> int:
         """How many (model variant, window) losses the sweep needs; a benign null edits per seed."""
@@ -134,9 +109,49 @@ class NullSweepPlan(Record):
             total += sum(len(schedule.preview + schedule.final) for schedule in schedules)
         return total
 
-    def distinct_tensors(self) -> int:
-        """How many matrices of baselines the sweep needs; what a benign edit changes comes on top."""
-        return sum(model.identity.matrices for model in self.models)
+    @property
+    def widest_tier(self) -> Tier:
+        """A tier whose spectral guard judges every family, or the first."""
+        whole = (t for t in self.tiers if self.policies[t].policy.spectral.scope is Scope.ALL)
+        return next(whole, self.tiers[0])
+
+
+def settle(
+    request: NullSweepRequest,
+    settings: NullSettings,
+    models: Sequence[PlannedModel],
+    *,
+    device: str,
+    contract: EstimatorContract,
+) -> NullSweepPlan:
+    """The plan of a sweep whose models are open and whose windows are drawn. device: resolved, not ``auto``.
+
+    ConfigError when two references are the same weights: pooling one model twice adds no observation.
+    """
+    digests = [model.identity.digest for model in models]
+    if len(set(digests)) < len(digests):
+        raise ConfigError(
+            "two of the models have the same weights", where="--model", fix="name each baseline once"
+        )
+    return NullSweepPlan(
+        config_path=str(settings.config_path),
+        config=settings.config,
+        config_sha256=settings.config_sha256,
+        profile=request.profile,
+        bootstrap_replicates=settings.bootstrap_replicates,
+        arithmetic=Arithmetic(dtype=settings.dtype, device=device, batch_size=settings.config.eval.batch_size),
+        null=request.null,
+        cap_rule=request.cap_rule,
+        safety_margin=request.safety_margin,
+        target_any_warning_rate=request.target_any_warning_rate,
+        tiers=request.tiers,
+        seeds=request.seeds,
+        models=tuple(models),
+        policies=settings.policies,
+        tiers_sha256=settings.tiers_sha256,
+        contract=contract,
+        code_sha256=code_sha256(),
+    )
 
 
 def label_of(reference: str, taken: Collection[str]) -> str:

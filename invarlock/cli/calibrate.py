@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from invarlock.calibration.null_plan import CapRule, NullKind, NullSweepRequest
-from invarlock.cli.console import progress_shown, say
+from invarlock.calibration.null_request import CapRule, NullKind, NullSweepRequest
+from invarlock.cli.console import err, progress_shown
+from invarlock.calibration.null_settings import read_settings
 from invarlock.cli.environment import prepare_environment
+from invarlock.cli.null_sweep_view import show_null_sweep
 from invarlock.errors import ConfigError
 from invarlock.policy.schema import Tier
 
@@ -147,7 +150,9 @@ def null_sweep(
         allow_pickle=allow_pickle,
     )
     talk = not (quiet or as_json)
-    prepare_environment(allow_network=allow_network, talk=talk)
+    read_settings(request)  # what files and options get wrong is said before any server starts
+    with err.status("Starting the local Prefect server ...") if talk else nullcontext():
+        prepare_environment(allow_network=allow_network)
     from flows.null_sweep import run_null_sweep  # Prefect reads the environment when it is imported
 
     with progress_shown(talk):
@@ -157,7 +162,7 @@ def null_sweep(
     elif quiet:
         print(result.out)
     else:
-        say(result)
+        show_null_sweep(result)
 
 
 def _request(**values: object) -> NullSweepRequest:

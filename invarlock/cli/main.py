@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from invarlock import __version__
+from invarlock.cli import calibrate, doctor, measure, policy, services
 from invarlock.errors import InvarlockError
 
 HELP = """Calibrate the thresholds that guard model weight edits, from measured runs.
@@ -27,6 +28,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+app.add_typer(calibrate.app, name="calibrate")
+app.command("measure")(measure.measure)
+app.add_typer(policy.app, name="policy")
+app.command("up")(services.up)
+app.command("down")(services.down)
+app.command("status")(services.status)
+app.command("doctor")(doctor.doctor)
+
+advanced = typer.Typer(no_args_is_help=True, help="The same commands under the name that older notes use.")
+advanced.add_typer(calibrate.app, name="calibrate")
+app.add_typer(advanced, name="advanced")
 
 
 def _version(asked: bool) -> None:

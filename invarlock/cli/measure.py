@@ -49,7 +49,7 @@ def measure(
         )
         comparison = compare(subject, baseline, store)
     if as_json:
-        print(json.dumps(comparison.rows(), indent=2))
+        print(json.dumps(comparison.as_json(), indent=2))
         return
     table = Table(title=f"{Path(model).name}: {len(comparison.weights.modules)} matrices")
     for column in ("module", "family", "shape", "sigma_max", "± bound", "stable rank"):

@@ -114,8 +114,8 @@ class ModelIdentity(Record):
     """A checkpoint that was opened and hashed, tensor by tensor.
 
     reference: as the user named it; root: its folder on this machine; digest: hex SHA-256 over the sorted
-    (name, dtype, shape, tensor hash); matrices: how many distinct ones are measured; metric: the primary metric
-    of its kind (``ppl_causal``, ``ppl_mlm``, ``ppl_seq2seq``).
+    (name, dtype, shape, tensor hash); metric: the primary metric of its kind (``ppl_causal``, ``ppl_mlm``,
+    ``ppl_seq2seq``).
     """
 
     reference: str
@@ -123,7 +123,6 @@ class ModelIdentity(Record):
     digest: str
     model_type: str
     metric: str
-    matrices: int
 
 
 class EditIdentity(Record):

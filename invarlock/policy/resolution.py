@@ -46,6 +46,16 @@ class Override(Record):
     source: str
 
 
+class PolicyProvenance(Record):
+    """The ``policy_provenance`` block of a report; see :class:`ResolvedPolicy`."""
+
+    tier: Tier
+    overrides: tuple[Override, ...]
+    policy_digest: str
+    policy_sha256: str
+    origins: Mapping[str, Layer]
+
+
 class ResolvedPolicy(Record):
     """A tier's policy after every layer.
 
@@ -61,18 +71,22 @@ class ResolvedPolicy(Record):
     digest: str
     sha256: str
 
+    @property
+    def provenance(self) -> PolicyProvenance:
+        """What a report says beside ``resolved_policy``: enough to recompute the digest and trace every leaf."""
+        return PolicyProvenance(
+            tier=self.tier,
+            overrides=self.overrides,
+            policy_digest=self.digest,
+            policy_sha256=self.sha256,
+            origins=self.origins,
+        )
+
     def as_report(self) -> dict[str, JsonValue]:
-        """The blocks of a report: ``resolved_policy`` and ``policy_provenance`` (without its time)."""
-        values = self.model_dump(mode="json")
+        """The blocks of a report as JSON: ``resolved_policy`` and ``policy_provenance``."""
         return {
-            "resolved_policy": values["policy"],
-            "policy_provenance": {
-                "tier": values["tier"],
-                "overrides": values["overrides"],
-                "policy_digest": self.digest,
-                "policy_sha256": self.sha256,
-                "origins": values["origins"],
-            },
+            "resolved_policy": self.policy.model_dump(mode="json"),
+            "policy_provenance": self.provenance.model_dump(mode="json"),
         }
 
 

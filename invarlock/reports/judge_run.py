@@ -31,7 +31,8 @@ def judge_run(
     losses: Sequence[WindowLoss],
 ) -> RunReport:
     """Judge a cell by its tier's policy. Losses hold at least the windows of the cell's schedule."""
-    schedule = cell.model.windows.schedules[cell.seed]
+    model = plan.model_of(cell)
+    schedule = model.windows.schedules[cell.seed]
     policy = plan.policies[cell.tier]
     ours, theirs = _by_window(losses), _by_window(baseline_losses)
     windows = WindowsBlock(
@@ -43,14 +44,14 @@ def judge_run(
             tier=cell.tier.value,
             profile=plan.profile,
             seed=cell.seed,
-            model_id=cell.model.identity.reference,
-            dtype=plan.config.model.dtype.value,
-            device=plan.device,
+            model_id=model.identity.reference,
+            dtype=plan.arithmetic.dtype.value,
+            device=plan.arithmetic.device,
             code=code_version(),
             determinism=DETERMINISM,
         ),
         model=ModelBlock(
-            id=cell.model.identity.reference,
+            id=model.identity.reference,
             digest=subject.weights.model_digest,
             baseline_digest=baseline.weights.model_digest,
         ),
@@ -59,7 +60,7 @@ def judge_run(
             seq_len=plan.config.dataset.seq_len,
             stride=plan.config.dataset.seq_len,
             dataset_hash=schedule.dataset_hash,
-            tokenizer_hash=cell.model.windows.tokenizer_hash,
+            tokenizer_hash=model.windows.tokenizer_hash,
             schedule_digest=schedule.digest,
             preview_windows=len(schedule.preview),
             final_windows=len(schedule.final),
@@ -75,13 +76,14 @@ def judge_run(
             judge_spectral(baseline.weights, subject.weights, policy.policy.spectral, subject.drift),
         ),
         metrics=perplexity_metric(
-            cell.model.identity.metric,
+            model.identity.metric,
             windows.preview,
             windows.final,
             [theirs[window] for window in schedule.final],
         ),
         windows=windows,
-        resolved_policy=policy,
+        resolved_policy=policy.policy,
+        policy_provenance=policy.provenance,
         artifacts={},
     )
 

@@ -10,7 +10,6 @@ import yaml
 
 from invarlock.calibration.null_records import NullSummary
 from invarlock.families import Family
-from invarlock.guards.spectral_metrics import SpectralMetrics
 from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.run_report import RunReport
 
@@ -32,8 +31,7 @@ def runs_csv(runs: Iterable[RunReport]) -> str:
 
 def _row(run: RunReport) -> dict[str, object]:
     guard = next(guard for guard in run.guards if guard.name == "spectral")
-    metrics = guard.metrics
-    assert isinstance(metrics, SpectralMetrics)
+    metrics = run.spectral
     selection = metrics.multiple_testing_selection
     row: dict[str, object] = {
         "tier": run.meta.tier,
@@ -104,7 +102,7 @@ def summary_markdown(report: NullSweepReport, current_caps: Mapping[str, Mapping
     lines += [
         "## What was measured",
         "",
-        f"{counts.window_losses} distinct window losses (run by run it would be {counts.window_losses_naive}), "
+        f"{counts.window_losses} distinct window losses (run by run it would be {counts.window_losses_run_by_run}), "
         f"{counts.tensor_statistics} matrices, {counts.model_digests} checkpoint(s).",
         "",
         "![|z| by module](plots/z_by_module.svg)",
@@ -156,5 +154,5 @@ def _drift_section(report: NullSweepReport) -> list[str]:
         return []
     lines = ["## Drift caps", "", "| family | log sigma | relative change | edit edge |", "|---|---:|---:|---:|"]
     for family, cap in report.drift_caps.caps.items():
-        lines.append(f"| {family.value} | {cap.log_sigma} | {cap.relative_change} | {cap.edit_edge} |")
+        lines.append(f"| {family.value} | {cap['log_sigma']} | {cap['relative_change']} | {cap['edit_edge']} |")
     return [*lines, "", report.drift_caps.statement, ""]

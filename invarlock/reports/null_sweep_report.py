@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from invarlock.calibration.drift_caps import DriftCapSummary
+from invarlock.calibration.drift_caps import DriftCapRecommendation
 from invarlock.calibration.null_plan import NullSweepPlan
 from invarlock.calibration.null_records import NullSummary
 from invarlock.digests import digest_of
+from invarlock.measure.records import VariantMeasurement
 from invarlock.provenance import CodeVersion, code_version
 from invarlock.record import Record
 
@@ -35,13 +36,14 @@ class SweepSettings(Record):
 class DistinctMeasurements(Record):
     """What the sweep needs, each thing counted once: the price of a first run on an empty store.
 
-    window_losses: forward passes of one window; runs would repeat window_losses_naive of them without a
-    store. tensor_statistics: matrices to estimate; digests: checkpoints to hash.
+    window_losses: forward passes of one window, and how many it would be run by run; tensor_statistics:
+    matrices to estimate; drifts: moved matrices to compare; model_digests: checkpoints to hash.
     """
 
     window_losses: int
-    window_losses_naive: int
+    window_losses_run_by_run: int
     tensor_statistics: int
+    drifts: int
     model_digests: int
 
 
@@ -79,7 +81,7 @@ class NullSweepReport(Record):
     generated_at: str
     config: SweepSettings
     summaries: Mapping[str, NullSummary]
-    drift_caps: DriftCapSummary | None
+    drift_caps: DriftCapRecommendation | None
     measurements: DistinctMeasurements
     provenance: Provenance
     volatile: Work
@@ -91,10 +93,30 @@ class NullSweepReport(Record):
         return digest_of({key: value for key, value in content.items() if key not in VOLATILE})
 
 
-def settings_of(plan: NullSweepPlan, base_config: str) -> SweepSettings:
+def distinct_measurements(
+    plan: NullSweepPlan, variants: Iterable[VariantMeasurement]
+) -> DistinctMeasurements:
+    """What ``plan`` needed, given the measurement of each variant."""
+    tensors: set[str] = set()
+    moved: set[tuple[str, str]] = set()
+    for variant in variants:
+        for module in variant.weights.modules:
+            tensors.add(module.tensor_sha256)
+            if variant.drift[module.name].relative_change > 0:
+                moved.add((module.name, module.tensor_sha256))
+    return DistinctMeasurements(
+        window_losses=plan.distinct_windows(),
+        window_losses_run_by_run=plan.naive_windows(),
+        tensor_statistics=len(tensors),
+        drifts=len(moved),
+        model_digests=len(plan.models),
+    )
+
+
+def settings_of(plan: NullSweepPlan) -> SweepSettings:
     """The options of ``plan`` as the report shows them."""
     return SweepSettings(
-        base_config=base_config,
+        base_config=plan.config_path,
         config_sha256=plan.config_sha256,
         basis=plan.config.basis.value,
         profile=plan.profile,

@@ -8,9 +8,11 @@ from typing import Literal
 from pydantic import JsonValue
 
 from invarlock.guards.report import GuardReport
+from invarlock.guards.spectral_metrics import SpectralMetrics
 from invarlock.measure.records import WindowLoss
 from invarlock.metrics.perplexity import PerplexityMetric
-from invarlock.policy.resolution import ResolvedPolicy
+from invarlock.policy.resolution import PolicyProvenance
+from invarlock.policy.schema import TierPolicy
 from invarlock.provenance import CodeVersion
 from invarlock.record import Record
 
@@ -78,7 +80,16 @@ class RunReport(Record):
     guards: tuple[GuardReport, ...]
     metrics: PerplexityMetric
     windows: WindowsBlock
-    resolved_policy: ResolvedPolicy
+    resolved_policy: TierPolicy
+    policy_provenance: PolicyProvenance
     timings: None = None
     timings_reason: str = "measurements are shared between the runs of a sweep; its report has the times"
     artifacts: Mapping[str, str]
+
+    @property
+    def spectral(self) -> SpectralMetrics:
+        """The spectral guard's numbers. KeyError when the run carries no such guard."""
+        for guard in self.guards:
+            if isinstance(guard.metrics, SpectralMetrics):
+                return guard.metrics
+        raise KeyError("spectral")

@@ -1,0 +1,50 @@
+"""``invarlock doctor``: what is amiss on this machine, and what mends it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from invarlock.cli.console import out
+from invarlock.doctor import Finding, Level, examine
+from invarlock.home import home
+from tasks.background_server import ServerState, ServerStatus
+from tasks.local_services import mlflow_server, prefect_server
+
+_STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "bold red"}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check versions, stores, servers, network switch and policy; every finding comes with its fix.
+
+    Exit code 0 when nothing is broken, 2 otherwise.
+    """
+    findings = [*examine(), *(_server(server.status()) for server in (prefect_server(home()), mlflow_server(home())))]
+    if as_json:
+        print(json.dumps([finding.model_dump(mode="json") for finding in findings], indent=2))
+    else:
+        table = Table()
+        for column in ("", "subject", "found", "fix"):
+            table.add_column(column, overflow="fold")
+        for finding in findings:
+            style = _STYLES[finding.level]
+            table.add_row(f"[{style}]{finding.level.value}[/{style}]", finding.subject, finding.what, finding.fix)
+        out.print(table)
+    if any(finding.level is Level.PROBLEM for finding in findings):
+        raise typer.Exit(2)
+
+
+def _server(status: ServerStatus) -> Finding:
+    where = f" at {status.url}" if status.url else ""
+    dead = status.state is ServerState.DEAD
+    return Finding(
+        subject=f"{status.name} server",
+        level=Level.WARNING if dead else Level.OK,
+        what=f"{status.state.value}{where}",
+        fix=f"read {status.log}, then `invarlock up`" if dead else "",
+    )

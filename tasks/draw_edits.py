@@ -1,0 +1,17 @@
+"""Task: the harmless edit of every seed, for a benign null."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from invarlock.edits.benign import BenignEdit, benign_edit
+from tasks.resources import checkpoint
+
+
+@task(name="draw edits", cache_policy=NO_CACHE, persist_result=False)
+def draw_edits(root: str, seeds: tuple[int, ...]) -> Mapping[int, BenignEdit]:
+    """Seed to edit, for the checkpoint in ``root``."""
+    return {seed: benign_edit(seed, checkpoint(root).entries) for seed in seeds}
