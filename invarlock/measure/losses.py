@@ -39,7 +39,8 @@ def measure_losses(
     """The loss of each of ``windows``, in order; a window that occurs twice is run once.
 
     batch_size: windows a forward pass; None is 1 on a CPU, 16 elsewhere. The windows that were run are
-    counted by ``store.counts().written["window_loss"]``. Results are kept as each pass ends: a kill loses one.
+    counted by ``store.counts().written["window_loss"]``. Results are kept as each pass ends: a kill loses
+    one pass.
 
     Raises
     ------

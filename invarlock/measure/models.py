@@ -45,8 +45,8 @@ class LoadedModel:
     """A model in memory, in eval mode.
 
     variant_digest: of its weights: the checkpoint's model digest, or :func:`variant_digest` where an edit is
-    applied; dtype: of the forward pass, such as ``float32``; vocabulary: rows of the embedding; longest: tokens
-    that the model takes at most, None when its positions are relative; masking: None unless it is masked.
+    applied; dtype: of the forward pass, such as ``float32``; vocabulary: rows of the embedding; longest:
+    tokens that the model takes at most, None when its positions are relative; masking: None unless masked.
     """
 
     module: PreTrainedModel

@@ -6,8 +6,8 @@ triplet found is then checked on the matrix itself.
 
 What the certificate says. For unit u, v with W v = s u and r = ||W^T u - s v||:
 
-- guaranteed (but for rounding, an estimate of which is added to r): sigma_max >= s, and some singular value is
-  within r of s;
+- guaranteed (but for rounding, an estimate of which is added to r): sigma_max >= s, and some singular value
+  is within r of s;
 - not guaranteed by any method that starts from one random vector: that it is the *largest* one. Lanczos errs
   if the start happens to be nearly orthogonal to the top direction and a second value is very near: with the
   default tol, 2 of 540 simulated near-duplicate pairs (docs/decisions/0021-sigma-max-stop.md). The true error

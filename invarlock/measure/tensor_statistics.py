@@ -39,7 +39,7 @@ class TensorStatistics(Record):
 
 @dataclass(frozen=True)
 class Scaled:
-    """A matrix in working arithmetic: entries = 2^exponent x matrix. The scaling is exact, made at extremes."""
+    """A matrix in working arithmetic: entries = 2^exponent x matrix. Exact, and only at extremes."""
 
     matrix: torch.Tensor
     exponent: int
