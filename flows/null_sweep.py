@@ -38,7 +38,6 @@ from tasks.tracking import RunHandle, Tracker
 from tasks.work_clock import WorkClock
 
 
-
 Future = PrefectFuture[Reference]
 
 
@@ -77,7 +76,9 @@ def null_sweep(request: NullSweepRequest) -> NullSweepResult:
             clock.lap("measure, judge and log runs")
             report = publish(folder, plan, cells, clock, run.run_id)
             run = finish_sweep(tracker, run, report, patch_sha256(folder.out), sweep_files(folder.out))
-    links = Links(mlflow_run_id=run.run_id, mlflow_url=tracker.run_url(run.run_id), prefect_url=flow_run_url())
+    links = Links(
+        mlflow_run_id=run.run_id, mlflow_url=tracker.run_url(run.run_id), prefect_url=flow_run_url()
+    )
     result = result_of(str(folder.out), plan, report, patch_sha256(folder.out), links)
     show_sweep(result)
     return result
@@ -96,9 +97,7 @@ def plan_model(
     request: NullSweepRequest, settings: NullSettings, reference: str, taken: Sequence[str]
 ) -> PlannedModel:
     """One baseline: its digest, its windows and, for a benign null, its edits."""
-    identity = open_model(
-        reference, allow_network=request.allow_network, allow_pickle=request.allow_pickle
-    )
+    identity = open_model(reference, allow_network=request.allow_network, allow_pickle=request.allow_pickle)
     windows = draw_windows(
         identity.root,
         settings.config.dataset,

@@ -21,7 +21,9 @@ EXPERIMENT = "invarlock calibration"
 @contextmanager
 def sweep_logged(tracker: Tracker, plan: NullSweepPlan) -> Iterator[RunHandle]:
     """The parent run of ``plan``; marked FAILED when the block does not end well."""
-    run = tracker.sweep_run(plan.run_key, f"null-sweep {plan.models[0].label}", _sweep_params(plan), _tags(plan))
+    run = tracker.sweep_run(
+        plan.run_key, f"null-sweep {plan.models[0].label}", _sweep_params(plan), _tags(plan)
+    )
     with _failing(tracker, run):
         for model in plan.models:
             tracker.log_inputs(run, _dataset(plan, model), _model(model))
@@ -35,7 +37,11 @@ def log_cell(
     report = read_record(reference, RunReport)
     folder, model = plan.cell_folder(cell), plan.model_of(cell)
     run = tracker.cell_run(
-        parent, folder, folder.removeprefix("runs/"), _cell_params(cell, reference, report), _cell_tags(report)
+        parent,
+        folder,
+        folder.removeprefix("runs/"),
+        _cell_params(cell, reference, report),
+        _cell_tags(report),
     )
     if run.complete:
         return

@@ -29,7 +29,9 @@ class WorkClock:
         after = measurements().counts()
 
         def gained(kind: str, *, written: bool) -> int:
-            ours, theirs = (after.written, self._before.written) if written else (after.found, self._before.found)
+            ours, theirs = (
+                (after.written, self._before.written) if written else (after.found, self._before.found)
+            )
             return ours.get(kind, 0) - theirs.get(kind, 0)
 
         return Work(

@@ -139,7 +139,9 @@ def settle(
         config_sha256=settings.config_sha256,
         profile=request.profile,
         bootstrap_replicates=settings.bootstrap_replicates,
-        arithmetic=Arithmetic(dtype=settings.dtype, device=device, batch_size=settings.config.eval.batch_size),
+        arithmetic=Arithmetic(
+            dtype=settings.dtype, device=device, batch_size=settings.config.eval.batch_size
+        ),
         null=request.null,
         cap_rule=request.cap_rule,
         safety_margin=request.safety_margin,

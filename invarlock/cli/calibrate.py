@@ -14,7 +14,6 @@ from invarlock.calibration.null_request import CapRule, NullKind, NullSweepReque
 from invarlock.cli.console import err, progress_shown
 from invarlock.calibration.null_settings import read_settings
 from invarlock.cli.environment import prepare_environment
-from invarlock.cli.null_sweep_view import show_null_sweep
 from invarlock.errors import ConfigError
 from invarlock.policy.schema import Tier
 
@@ -153,7 +152,9 @@ def null_sweep(
     read_settings(request)  # what files and options get wrong is said before any server starts
     with err.status("Starting the local Prefect server ...") if talk else nullcontext():
         prepare_environment(allow_network=allow_network)
-    from flows.null_sweep import run_null_sweep  # Prefect reads the environment when it is imported
+    # Late: Prefect reads the environment when it is imported, and --help needs none of this.
+    from flows.null_sweep import run_null_sweep
+    from invarlock.cli.null_sweep_view import show_null_sweep
 
     with progress_shown(talk):
         result = run_null_sweep(request)

@@ -24,7 +24,10 @@ def doctor(
 
     Exit code 0 when nothing is broken, 2 otherwise.
     """
-    findings = [*examine(), *(_server(server.status()) for server in (prefect_server(home()), mlflow_server(home())))]
+    findings = [
+        *examine(),
+        *(_server(server.status()) for server in (prefect_server(home()), mlflow_server(home()))),
+    ]
     if as_json:
         print(json.dumps([finding.model_dump(mode="json") for finding in findings], indent=2))
     else:
@@ -33,7 +36,9 @@ def doctor(
             table.add_column(column, overflow="fold")
         for finding in findings:
             style = _STYLES[finding.level]
-            table.add_row(f"[{style}]{finding.level.value}[/{style}]", finding.subject, finding.what, finding.fix)
+            table.add_row(
+                f"[{style}]{finding.level.value}[/{style}]", finding.subject, finding.what, finding.fix
+            )
         out.print(table)
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(2)

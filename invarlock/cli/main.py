@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -58,10 +59,10 @@ def _root(
     pass
 
 
-def main() -> None:
-    """Entry point of the installed command."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the installed command; ``arguments`` instead of the process's own."""
     try:
-        app()
+        app(args=arguments)
     except InvarlockError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(
             f"[bold red]error:[/bold red] {_escaped(error)}"

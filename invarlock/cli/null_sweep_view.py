@@ -13,17 +13,19 @@ from invarlock.reports.null_sweep_result import CapRow, NullSweepResult
 def show_null_sweep(result: NullSweepResult) -> None:
     """Print ``result`` for a person."""
     table = Table(title=f"Spectral null sweep: {result.n_runs} runs", title_justify="left")
-    table.add_column("tier")
-    table.add_column("family")
-    for column in ("modules", "max |z|", "kappa now", "recommended", "modeled tail"):
-        table.add_column(column, justify="right")
+    for column in ("tier", "family"):
+        table.add_column(column, no_wrap=True)
+    for column in ("modules", "max |z|", "κ now", "κ new", "tail"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in result.rows:
         table.add_row(*_cells(row))
     out.print(table)
+    out.print("κ: cap on |z|; tail: chance of a Gaussian |z| above it; bold: a change", style="dim")
     if any(row.forced for row in result.rows):
-        out.print("[dim]* fewer than 3 modules: |z| is fixed by arithmetic, the cap tests little[/dim]")
-    for tier, statement in result.statements.items():
-        out.print(f"[bold]{tier}[/bold]: {statement}", soft_wrap=True)
+        out.print("* fewer than 3 modules: |z| is fixed by arithmetic, the cap tests little", style="dim")
+    for statement in dict.fromkeys(result.statements.values()):
+        tiers = [tier for tier, said in result.statements.items() if said == statement]
+        out.print(f"[bold]{', '.join(tiers)}[/bold]: {statement}", soft_wrap=True)
     if result.drift_statement:
         out.print(f"[bold]drift caps[/bold]: {result.drift_statement}", soft_wrap=True)
     _show_work(result)
@@ -35,7 +37,15 @@ def _cells(row: CapRow) -> tuple[str, ...]:
     changed = row.kappa_now != row.kappa
     kappa = f"[bold]{row.kappa:g}[/bold]" if changed else f"{row.kappa:g}"
     mark = "*" if row.forced else ""
-    return (row.tier, row.family, f"{row.modules:g}", f"{row.max_z:.4f}", now, kappa + mark, f"{row.modeled_tail:.2e}")
+    return (
+        row.tier,
+        row.family,
+        f"{row.modules:g}",
+        f"{row.max_z:.4f}",
+        now,
+        kappa + mark,
+        f"{row.modeled_tail:.2e}",
+    )
 
 
 def _show_work(result: NullSweepResult) -> None:
@@ -45,7 +55,9 @@ def _show_work(result: NullSweepResult) -> None:
         f"{sum(work.seconds.values()):.1f} s; everything else was found in the store."
     )
     for path in work.quarantined:
-        out.print(f"[yellow]A damaged measurement was set aside and measured anew: {path}[/yellow]", soft_wrap=True)
+        out.print(
+            f"[yellow]A damaged measurement was set aside and measured anew: {path}[/yellow]", soft_wrap=True
+        )
 
 
 def _show_next(result: NullSweepResult) -> None:

@@ -6,25 +6,17 @@ import re
 
 import torch
 
-from invarlock.data.tokenizer import load_tokenizer
 from invarlock.digests import digest_of
 from invarlock.errors import ModelError
 from invarlock.measure.checkpoint import TensorSource
 from invarlock.measure.families import embedding_entry, modules_of
 from invarlock.measure.records import InvariantsSnapshot
+from invarlock.measure.vocabulary import vocabulary_size
 
 # Names of LayerNorm and RMSNorm weights: ln_1, ln_f, LayerNorm, layer_norm, input_layernorm, norm, q_norm,
 # sa_layer_norm. BERT checkpoints of 2018 call the weight gamma.
 _NORM = re.compile(
     r"(?:^|[._])(?:ln(?:_\w+)?|(?:\w+_)?(?:layer_?norm|rms_?norm|norm\d?))\.(?:weight|gamma)$", re.I
-)
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "spiece.model",
-    "vocab.json",
-    "vocab.txt",
 )
 # Fields that change nothing about which tensors meet which: bookkeeping, storage, training, generation.
 _NOT_GRAPH = re.compile(
@@ -56,7 +48,7 @@ def snapshot_invariants(source: TensorSource) -> InvariantsSnapshot:
             if len(entry.shape) == 1 and _NORM.search(entry.name)
         ),
         embedding_rows=embedding.shape[0],
-        vocabulary_size=_vocabulary_size(source),
+        vocabulary_size=vocabulary_size(source.root),
         config_sha256=hash_graph_config(source),
         nonfinite=tuple(entry.name for entry in source.entries if not _finite(source.read(entry.name))),
     )
@@ -72,9 +64,3 @@ def _finite(tensor: torch.Tensor) -> bool:
         return True
     low, high = torch.aminmax(tensor)  # NaN spreads into both, and neither needs a mask as big as the tensor
     return bool(torch.isfinite(low) & torch.isfinite(high))
-
-
-def _vocabulary_size(source: TensorSource) -> int | None:
-    if not any((source.root / name).is_file() for name in _TOKENIZER_FILES):
-        return None
-    return len(load_tokenizer(source.root).get_vocab())

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from invarlock.data.tokenizer import load_tokenizer
 from invarlock.digests import digest_of
 from invarlock.errors import ModelError
 from invarlock.measure.checkpoint import Checkpoint, TensorSource
 from invarlock.measure.families import module_path
+from invarlock.measure.vocabulary import find_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -224,9 +224,11 @@ def _longest(module: PreTrainedModel, model_type: str) -> int | None:
 
 
 def _masking_tokens(checkpoint: Checkpoint) -> MaskingTokens:
-    tokenizer = load_tokenizer(checkpoint.root)
-    if tokenizer.mask_token_id is None:
+    tokenizer = find_tokenizer(checkpoint.root)
+    if tokenizer is None or tokenizer.mask_token_id is None:
         raise ModelError(
-            "the tokenizer of a masked model has no mask token", where=checkpoint.root, fix="add mask_token"
+            "a masked model needs a tokenizer with a mask token",
+            where=checkpoint.root,
+            fix="save the model's tokenizer beside it",
         )
     return MaskingTokens(tokenizer.mask_token_id, tuple(tokenizer.all_special_ids))

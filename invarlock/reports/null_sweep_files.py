@@ -54,7 +54,9 @@ def _row(run: RunReport) -> dict[str, object]:
 
 def patch_yaml(report: NullSweepReport) -> str:
     """The recommended ``spectral_guard`` keys, and a header that says where they came from and what they rest on."""
-    body = {tier: {"spectral_guard": _patch_of(summary, report)} for tier, summary in report.summaries.items()}
+    body = {
+        tier: {"spectral_guard": _patch_of(summary, report)} for tier, summary in report.summaries.items()
+    }
     return "".join(f"# {line}\n" for line in _header(report)) + yaml.safe_dump(body, sort_keys=False)
 
 
@@ -95,7 +97,14 @@ def summary_markdown(report: NullSweepReport, current_caps: Mapping[str, Mapping
         "",
     ]
     for tier, summary in report.summaries.items():
-        lines += [f"## {tier}", "", *_tier_table(summary, current_caps[tier]), "", summary.evidence.statement, ""]
+        lines += [
+            f"## {tier}",
+            "",
+            *_tier_table(summary, current_caps[tier]),
+            "",
+            summary.evidence.statement,
+            "",
+        ]
         lines += _notes(summary)
     lines += _drift_section(report)
     counts = report.measurements
@@ -152,7 +161,14 @@ def _notes(summary: NullSummary) -> list[str]:
 def _drift_section(report: NullSweepReport) -> list[str]:
     if report.drift_caps is None:
         return []
-    lines = ["## Drift caps", "", "| family | log sigma | relative change | edit edge |", "|---|---:|---:|---:|"]
+    lines = [
+        "## Drift caps",
+        "",
+        "| family | log sigma | relative change | edit edge |",
+        "|---|---:|---:|---:|",
+    ]
     for family, cap in report.drift_caps.caps.items():
-        lines.append(f"| {family.value} | {cap['log_sigma']} | {cap['relative_change']} | {cap['edit_edge']} |")
+        lines.append(
+            f"| {family.value} | {cap['log_sigma']} | {cap['relative_change']} | {cap['edit_edge']} |"
+        )
     return [*lines, "", report.drift_caps.statement, ""]

@@ -13,7 +13,15 @@ from invarlock.digests import sha256_file
 from invarlock.files import write_atomic
 from invarlock.measure.records import VariantMeasurement
 from invarlock.policy.schema import Tier
-from invarlock.reports.null_sweep_files import PATCH, REPORT, RUNS, SUMMARY, patch_yaml, runs_csv, summary_markdown
+from invarlock.reports.null_sweep_files import (
+    PATCH,
+    REPORT,
+    RUNS,
+    SUMMARY,
+    patch_yaml,
+    runs_csv,
+    summary_markdown,
+)
 from invarlock.reports.null_sweep_report import (
     NullSweepReport,
     Work,
@@ -110,7 +118,11 @@ def _manifest(folder: SweepFolder, plan: NullSweepPlan, report: NullSweepReport)
         models=dict(provenance.models),
         datasets=tuple(sorted(set(provenance.datasets.values()))),
         schedules=dict(provenance.schedules),
-        code={"version": provenance.code.version, "sha256": provenance.code.sha256, "commit": provenance.code.commit},
+        code={
+            "version": provenance.code.version,
+            "sha256": provenance.code.sha256,
+            "commit": provenance.code.commit,
+        },
         packages=dict(provenance.code.packages),
         volatile_fields=(f"{REPORT}: generated_at", f"{REPORT}: volatile", f"manifest.json: files.{REPORT}"),
     )

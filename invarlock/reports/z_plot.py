@@ -32,7 +32,9 @@ def plot_z(
             places = [x - 0.3 + step * i if len(values) > 1 else x for i in range(len(values))]
             axes.scatter(places, values, s=18, color=_COLOURS[family], zorder=3)
             if family in current:
-                axes.hlines(current[family], x - 0.42, x + 0.42, color="#4a5568", linestyle="--", linewidth=1.4)
+                axes.hlines(
+                    current[family], x - 0.42, x + 0.42, color="#4a5568", linestyle="--", linewidth=1.4
+                )
             if family in recommended:
                 axes.hlines(recommended[family], x - 0.42, x + 0.42, color="#c53030", linewidth=1.8)
         axes.plot([], [], color="#4a5568", linestyle="--", label="kappa now")

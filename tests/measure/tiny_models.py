@@ -7,6 +7,9 @@ from pathlib import Path
 
 import torch
 import transformers as hf
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 VOCABULARY = 97
 _LLAMA = {
@@ -64,3 +67,18 @@ def save(name: str, folder: Path) -> Path:
     if not (folder / "config.json").exists():
         build(name).save_pretrained(folder)
     return folder
+
+
+def save_tokenizer(folder: Path) -> None:
+    """A word-level tokenizer of exactly the models' vocabulary, with the special tokens of BERT."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(VOCABULARY - 5))]
+    tokenizer = Tokenizer(WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    hf.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    ).save_pretrained(folder)
