@@ -1,0 +1,155 @@
+"""Window losses: against transformers' own loss, once per window, the same whatever runs beside them."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import VOCABULARY, build, save_tokenizer
+
+from invarlock.data.masking import mask_window
+from invarlock.data.windows import make_window
+from invarlock.errors import MeasurementError
+from invarlock.measure.checkpoint import open_checkpoint
+from invarlock.measure.losses import measure_losses, run_windows
+from invarlock.measure.models import applied, load_model
+from invarlock.store.measurement_store import MeasurementStore
+
+
+def _windows(count, length=24, labels=0, seed=0):
+    random = np.random.default_rng(seed)
+    return [
+        make_window(
+            random.integers(5, VOCABULARY, length),
+            random.integers(5, VOCABULARY, labels + i % 3) if labels else None,
+        )
+        for i in range(count)
+    ]
+
+
+@pytest.fixture
+def loaded(saved, tmp_path):
+    def load(name, dtype="float32"):
+        folder = shutil.copytree(saved(name), tmp_path / name)
+        save_tokenizer(folder)
+        return load_model(open_checkpoint(str(folder)), model_digest=f"digest of {name}", dtype=dtype)
+
+    return load
+
+
+def _tensor(values):
+    return torch.tensor(np.asarray(values), dtype=torch.long)[None]
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "mixtral", "opt", "gpt_neox"])
+def test_causal_losses_are_those_of_transformers(name, loaded, store):
+    windows = _windows(3)
+    for window, loss in zip(windows, measure_losses(loaded(name), windows, store), strict=True):
+        ids = _tensor(window.tokens)
+        with torch.no_grad():
+            mean = build(name)(input_ids=ids, labels=ids).loss
+        assert loss.tokens == len(window.tokens) - 1
+        assert loss.nll / loss.tokens == pytest.approx(float(mean), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "distilbert"])
+def test_masked_losses_are_those_of_transformers(name, loaded, store):
+    windows = _windows(3)
+    for window, loss in zip(windows, measure_losses(loaded(name), windows, store), strict=True):
+        inputs, labels = mask_window(window, mask_id=4, vocab_size=VOCABULARY, special_ids=[0, 1, 2, 3, 4])
+        with torch.no_grad():
+            mean = build(name)(input_ids=_tensor(inputs), labels=_tensor(labels)).loss
+        assert loss.tokens == (labels != -100).sum() > 0
+        assert loss.nll / loss.tokens == pytest.approx(float(mean), rel=1e-5)
+
+
+def test_pair_losses_are_those_of_transformers(loaded, store):
+    windows = _windows(4, labels=6)
+    for window, loss in zip(windows, measure_losses(loaded("t5"), windows, store), strict=True):
+        with torch.no_grad():
+            mean = build("t5")(input_ids=_tensor(window.tokens), labels=_tensor(window.labels)).loss
+        assert loss.tokens == len(window.labels)
+        assert loss.nll / loss.tokens == pytest.approx(float(mean), rel=1e-5)
+
+
+def test_each_window_runs_once_ever(loaded, store):
+    model, windows = loaded("gpt2"), _windows(6)
+    first = measure_losses(model, [*windows[:4], windows[0]], store)
+    assert store.counts().written == {"window_loss": 4}
+    assert [loss.window_id for loss in first] == [w.id for w in [*windows[:4], windows[0]]]
+    assert measure_losses(model, windows, store)[:4] == first[:4]
+    assert store.counts().written == {"window_loss": 6}
+    again = MeasurementStore(store.root)
+    measure_losses(model, windows, again)
+    assert again.counts().written == {}
+
+
+def test_bytes_do_not_depend_on_order_company_or_interruption(loaded, tmp_path):
+    """Default batches on a CPU: any order, any split of the work, bit for bit."""
+    model, windows = loaded("gpt2"), _windows(9)
+    whole = {x.window_id: x for x in measure_losses(model, windows, MeasurementStore(tmp_path / "whole"))}
+    store = MeasurementStore(tmp_path / "pieces")
+    for piece in (windows[7:3:-1], windows[:2], windows):
+        assert all(whole[x.window_id] == x for x in measure_losses(model, piece, store))
+
+
+@pytest.mark.parametrize("name", ["gpt2", "bert", "t5"])
+def test_batches_agree_to_rounding_and_pad_nothing(name, loaded, tmp_path):
+    model = loaded(name)
+    windows = _windows(5) + _windows(3, length=11, seed=1)
+    if name == "t5":
+        windows = _windows(7, labels=5)
+    single = measure_losses(model, windows, MeasurementStore(tmp_path / "a"), batch_size=1)
+    batched = measure_losses(model, windows, MeasurementStore(tmp_path / "b"), batch_size=4)
+    assert [x.nll for x in batched] == pytest.approx([x.nll for x in single], rel=1e-5)
+    assert [(x.window_id, x.tokens) for x in batched] == [(x.window_id, x.tokens) for x in single]
+
+
+def test_variants_and_dtypes_do_not_share_losses(loaded, store):
+    model, windows = loaded("gpt2"), _windows(2)
+    plain = measure_losses(model, windows, store)
+    with applied(model, {"wpe.weight": torch.zeros(64, 32)}, variant_digest="edited") as variant:
+        edited = measure_losses(variant, windows, store)
+    assert all(a.nll != b.nll for a, b in zip(plain, edited, strict=True))
+    assert measure_losses(model, windows, store) == plain
+    assert store.counts().written["window_loss"] == 4
+
+
+def test_half_precision_sums_in_float64(loaded, store):
+    windows = _windows(2)
+    exact = measure_losses(loaded("gpt2"), windows, store)
+    shutil.rmtree(store.root.parent / "gpt2")
+    rounded = measure_losses(loaded("gpt2", dtype="bfloat16"), windows, store)
+    assert [x.nll for x in rounded] == pytest.approx([x.nll for x in exact], rel=1e-2)
+    assert store.counts().written["window_loss"] == 4
+
+
+def test_a_loss_that_is_not_finite_names_its_window(loaded, store):
+    model, windows = loaded("gpt2"), _windows(2)
+    with (
+        applied(model, {"wpe.weight": torch.full((64, 32), float("nan"))}, variant_digest="nan") as broken,
+        pytest.raises(MeasurementError, match="not finite") as caught,
+    ):
+        measure_losses(broken, windows, store)
+    assert windows[0].id in str(caught.value.where)
+    assert store.counts().written == {}
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "roberta"])
+def test_a_window_that_does_not_fit_is_refused(name, loaded):
+    model = loaded(name)
+    assert model.longest == (62 if name == "roberta" else 64)
+    run_windows(model, _windows(1, length=model.longest))
+    with pytest.raises(MeasurementError, match="the model takes") as caught:
+        run_windows(model, _windows(1, length=model.longest + 1))
+    assert _windows(1, length=model.longest + 1)[0].id in str(caught.value)
+
+
+def test_tokens_of_another_vocabulary_are_refused(loaded):
+    with pytest.raises(MeasurementError, match="token 97"):
+        run_windows(loaded("gpt2"), [make_window([1, 2, VOCABULARY])])
+
+
+def test_pairs_are_asked_for(loaded):
+    with pytest.raises(MeasurementError, match="needs pairs"):
+        run_windows(loaded("t5"), _windows(1))
