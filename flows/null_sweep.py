@@ -114,18 +114,19 @@ def run_cells(plan: NullSweepPlan, tracker: Tracker, run: RunHandle) -> Judged:
     variants, cells = submit_cells(plan)
     progress.announce("runs", len(cells))
     reports: dict[Cell, Reference] = {}
-    for cell, future in cells.items():
-        reports[cell] = future.result()
+    for cell, chain in cells.items():
+        # In this order, so that a failure surfaces as itself and not as a verdict that could not start.
+        *_, reports[cell] = (future.result() for future in chain)
         log_cell(tracker, run, plan, cell, reports[cell])
         progress.advance("runs")
     return Judged(variants=[variant.result() for variant in variants], reports=reports)
 
 
-def submit_cells(plan: NullSweepPlan) -> tuple[list[Future], dict[Cell, Future]]:
-    """Submit every measurement once and every cell's verdict upon them."""
+def submit_cells(plan: NullSweepPlan) -> tuple[list[Future], dict[Cell, tuple[Future, ...]]]:
+    """Submit every measurement once, and for each cell what its verdict needs and, last, the verdict."""
     kept = documents().put(plan)
     variants: list[Future] = []
-    cells: dict[Cell, Future] = {}
+    cells: dict[Cell, tuple[Future, ...]] = {}
     for model in plan.models:
         root, digest = model.identity.root, model.identity.digest
         baseline = measure_variant.submit(root, digest, None, plan.contract)
@@ -140,7 +141,7 @@ def submit_cells(plan: NullSweepPlan) -> tuple[list[Future], dict[Cell, Future]]
                 variants.append(subject)
             for tier in plan.tiers:
                 cell = Cell(model=model.label, tier=tier, seed=seed)
-                cells[cell] = judge_cell.submit(
+                verdict = judge_cell.submit(
                     kept,
                     plan.run_key,
                     cell,
@@ -149,6 +150,7 @@ def submit_cells(plan: NullSweepPlan) -> tuple[list[Future], dict[Cell, Future]]
                     baseline_losses=baseline_losses,
                     losses=losses,
                 )
+                cells[cell] = (baseline, baseline_losses, subject, losses, verdict)
     return variants, cells
 
 

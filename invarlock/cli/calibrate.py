@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from invarlock.calibration.null_request import CapRule, NullKind, NullSweepRequest
 from invarlock.cli.console import err, progress_shown
 from invarlock.calibration.null_settings import read_settings
-from invarlock.cli.environment import prepare_environment
+from invarlock.cli.environment import check_models, launch_server, prepare_environment
 from invarlock.errors import ConfigError
+from invarlock.network import apply_network_switch
 from invarlock.policy.schema import Tier
 
 app = typer.Typer(
@@ -149,9 +150,12 @@ def null_sweep(
         allow_pickle=allow_pickle,
     )
     talk = not (quiet or as_json)
-    read_settings(request)  # what files and options get wrong is said before any server starts
+    settings = read_settings(request)  # what files and options get wrong is said before any server starts
+    apply_network_switch(allow_network)
     with err.status("Starting the local Prefect server ...") if talk else nullcontext():
-        prepare_environment(allow_network=allow_network)
+        launch_server()
+        check_models(settings.references, allow_network=allow_network, allow_pickle=allow_pickle)
+        prepare_environment()
     # Late: Prefect reads the environment when it is imported, and --help needs none of this.
     from flows.null_sweep import run_null_sweep
     from invarlock.cli.null_sweep_view import show_null_sweep

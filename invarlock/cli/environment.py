@@ -1,16 +1,29 @@
-"""The environment that Prefect, MLflow and transformers read when they are imported: set before that."""
+"""What a command that runs a flow does first: servers, environment, and a look at the models."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from invarlock.home import home
-from invarlock.network import apply_network_switch
-from tasks.local_services import PREFECT_API_URL, ensure_prefect_server, quiet_environment
+from tasks.local_services import PREFECT_API_URL, ensure_prefect_server, prefect_server, quiet_environment
 
 
-def prepare_environment(*, allow_network: bool) -> None:
-    """Quiet and offline, every store under one home, and a Prefect server to talk to."""
-    apply_network_switch(allow_network)
+def launch_server() -> None:
+    """Begin to start the local Prefect server, unless another one is named; :func:`prepare_environment` waits."""
+    if not os.environ.get(PREFECT_API_URL):
+        prefect_server(home()).launch()
+
+
+def check_models(references: Sequence[str], *, allow_network: bool, allow_pickle: bool) -> None:
+    """Open every model, headers only, while the server starts. Raises ModelError."""
+    from invarlock.measure.checkpoint import open_checkpoint  # imports torch
+
+    for reference in references:
+        open_checkpoint(reference, allow_network=allow_network, allow_pickle=allow_pickle)
+
+
+def prepare_environment() -> None:
+    """Set what Prefect and MLflow read when they are imported, and wait until the server answers."""
     os.environ.update(quiet_environment(home()))
     os.environ[PREFECT_API_URL] = ensure_prefect_server(home())

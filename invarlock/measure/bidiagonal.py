@@ -47,11 +47,11 @@ class Bidiagonalisation:
         known = self._basis[: done + 1]
         back /= alpha
         for _ in range(2):  # twice is enough (Parlett and Kahan)
-            back -= known.T @ (known @ back)
+            back.addmv_(known.T, torch.mv(known, back), alpha=-1.0)
         beta = float(torch.linalg.vector_norm(back))
         self._alphas.append(alpha)
         self._betas.append(beta if beta > self._tiny * scale else 0.0)
-        self._basis[done + 1] = back / beta if self._betas[-1] else 0.0
+        torch.div(back, beta or 1.0, out=self._basis[done + 1])
         return True
 
     def top_value(self) -> tuple[float, float]:

@@ -40,6 +40,8 @@ POWER_ITER = EstimatorContract(method="power_iter", tol=0.0, max_iter=4, seed=0,
 
 _FULL_SVD_SIDE = 64  # short sides up to this get a full SVD in float64: cheaper than iterating
 _ARPACK_BASIS = 64
+_SQUARED_COLUMNS = 1024
+_SQUARED_ASPECT = 16
 _WORK_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -92,7 +94,9 @@ def _full_svd(tall: torch.Tensor) -> SigmaEstimate:
 
 
 def _lanczos(tall: torch.Tensor, contract: EstimatorContract) -> SigmaEstimate:
-    process = Bidiagonalisation(tall, _start(tall, contract.seed), contract.max_iter)
+    # Same right vectors, and the top one loses nothing by squaring; the result is checked on W itself.
+    worked_on = tall.T @ tall if _cheaper_squared(tall) else tall
+    process = Bidiagonalisation(worked_on, _start(tall, contract.seed), contract.max_iter)
     check = 4
     while process.step():
         if process.steps >= check:
@@ -101,6 +105,12 @@ def _lanczos(tall: torch.Tensor, contract: EstimatorContract) -> SigmaEstimate:
                 break
             check += 2 + check // 6  # a check costs as much as a step on a small matrix
     return _certified(tall, process.top_vector(), process.steps + 1, "lanczos")
+
+
+def _cheaper_squared(tall: torch.Tensor) -> bool:
+    """Whether one W^T W costs less than reading W tens of times: a vocabulary's embedding of modest width."""
+    rows, columns = tall.shape
+    return columns <= _SQUARED_COLUMNS and rows >= _SQUARED_ASPECT * columns
 
 
 def _arpack(tall: torch.Tensor, contract: EstimatorContract) -> SigmaEstimate:
