@@ -1,8 +1,8 @@
 """Losses of windows: each (model variant, window) run once, ever.
 
 A window's loss must not depend on which windows were run beside it, or a run that was killed and resumed
-would not give the same bytes. On a CPU that holds by construction: one window a forward pass, which costs
-nothing on windows of 128 tokens and more (docs/decisions/0022-one-window-a-pass.md). A larger batch is for
+would not give the same bytes. On a CPU that holds by construction: one window a forward pass, at about an
+eighth of the speed (docs/decisions/0022-one-window-a-pass.md). A larger batch is for
 accelerators; its losses are kept apart, under its size, and can differ in the last bits after an
 interruption.
 """
@@ -72,18 +72,17 @@ def run_windows(model: LoadedModel, windows: Sequence[Window]) -> tuple[WindowLo
     )
     with torch.inference_mode():
         nll, tokens = _summed_nll(model, inputs, labels)
-    losses = tuple(
-        WindowLoss.model_construct(window_id=window.id, nll=value, tokens=count)
-        for window, value, count in zip(windows, nll.tolist(), tokens.tolist(), strict=True)
-    )
-    broken = [loss.window_id for loss in losses if not math.isfinite(loss.nll) or loss.tokens == 0]
+    measured = list(zip(windows, nll.tolist(), tokens.tolist(), strict=True))
+    broken = [window.id for window, value, count in measured if not math.isfinite(value) or count == 0]
     if broken:
         raise MeasurementError(
             "a loss that is not finite, or is over no token",
             where=f"windows {', '.join(broken)}",
             fix="use a wider dtype (float16 overflows), or check the model's weights",
         )
-    return losses
+    return tuple(
+        WindowLoss(window_id=window.id, nll=value, tokens=count) for window, value, count in measured
+    )
 
 
 def _batches(windows: Sequence[Window], size: int) -> Iterator[list[Window]]:

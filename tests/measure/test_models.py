@@ -9,7 +9,7 @@ from tiny_models import BUILDERS, build, save_tokenizer
 
 from invarlock.errors import ModelError
 from invarlock.measure.checkpoint import open_checkpoint
-from invarlock.measure.models import applied, load_model, metric_kind, pick_device, variant_digest
+from invarlock.measure.models import applied, load_model, metric_kind, pick_device
 
 KINDS = {"bert": "ppl_mlm", "roberta": "ppl_mlm", "distilbert": "ppl_mlm", "t5": "ppl_seq2seq"}
 
@@ -104,9 +104,8 @@ def test_an_edit_leaves_no_trace(dtype, opened):
         "transformer.wte.weight": torch.full((97, 32), 0.1),
         "transformer.h.0.mlp.c_fc.weight": module.transformer.h[0].mlp.c_fc.weight.detach() * 3,
     }
-    digest = variant_digest("d", "e")
-    with applied(model, edited, variant_digest=digest) as variant:
-        assert variant.variant_digest == digest != "d"
+    with applied(model, edited, variant_digest="e") as variant:
+        assert variant.variant_digest == "e"
         assert module.lm_head.weight is module.transformer.wte.weight
         for name, tensor in edited.items():
             assert torch.equal(module.state_dict()[name], tensor.to(module.dtype))
