@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from prefect import flow
+from prefect import Task, flow
 from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
 from prefect.settings import temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -37,7 +39,6 @@ from tasks.sweep_log import EXPERIMENT, finish_sweep, log_cell, sweep_logged
 from tasks.tracking import RunHandle, Tracker
 from tasks.work_clock import WorkClock
 
-
 Future = PrefectFuture[Reference]
 
 
@@ -53,15 +54,21 @@ class Judged:
         return tuple(reference for cell, reference in self.reports.items() if cell.tier is tier)
 
 
+def run_name() -> str:
+    """What the flow run is called: the config and the profile."""
+    request: NullSweepRequest = flow_run.parameters["request"]
+    return f"{Path(request.config).stem} {request.profile}"
+
+
 def run_null_sweep(request: NullSweepRequest) -> NullSweepResult:
     """Run :func:`null_sweep` in this process with ``request.jobs`` tasks at a time."""
-    runner = ThreadPoolTaskRunner(max_workers=request.jobs)
+    runner: ThreadPoolTaskRunner[Reference] = ThreadPoolTaskRunner(max_workers=request.jobs)
     # Without this every flow run waits a second at its end for a heartbeat thread.
     with temporary_settings({"flows.heartbeat_frequency": None}):
-        return null_sweep.with_options(task_runner=runner)(request)
+        return null_sweep.with_options(task_runner=runner)(request)  # type: ignore[arg-type]  # Prefect: invariant
 
 
-@flow(name="null-sweep", persist_result=False)
+@flow(name="null-sweep", flow_run_name=run_name, persist_result=False)
 def null_sweep(request: NullSweepRequest) -> NullSweepResult:
     """Calibrate spectral kappa and alpha from null runs (seed 000); see ``invarlock calibrate null-sweep``."""
     clock = WorkClock()
@@ -129,19 +136,20 @@ def submit_cells(plan: NullSweepPlan) -> tuple[list[Future], dict[Cell, tuple[Fu
     cells: dict[Cell, tuple[Future, ...]] = {}
     for model in plan.models:
         root, digest = model.identity.root, model.identity.digest
-        baseline = measure_variant.submit(root, digest, None, plan.contract)
+        baseline = submit(measure_variant, root, digest, None, plan.contract)
         variants.append(baseline)
         for seed, schedule in model.windows.schedules.items():
             measured = (plan.config.dataset, schedule, plan.arithmetic)
-            baseline_losses = run_windows.submit(root, baseline, None, *measured)
+            baseline_losses = submit(run_windows, root, digest, baseline, None, *measured)
             subject, losses = baseline, baseline_losses
             if (edit := model.edits.get(seed)) is not None:
-                subject = measure_variant.submit(root, digest, edit, plan.contract)
-                losses = run_windows.submit(root, subject, edit, *measured)
+                subject = submit(measure_variant, root, digest, edit, plan.contract)
+                losses = submit(run_windows, root, digest, subject, edit, *measured)
                 variants.append(subject)
             for tier in plan.tiers:
                 cell = Cell(model=model.label, tier=tier, seed=seed)
-                verdict = judge_cell.submit(
+                verdict = submit(
+                    judge_cell,
                     kept,
                     plan.run_key,
                     cell,
@@ -152,6 +160,11 @@ def submit_cells(plan: NullSweepPlan) -> tuple[list[Future], dict[Cell, tuple[Fu
                 )
                 cells[cell] = (baseline, baseline_losses, subject, losses, verdict)
     return variants, cells
+
+
+def submit(task: Task[..., Reference], *arguments: object, **named: object) -> Future:
+    """Submit ``task``; a future among its arguments stands for its value."""
+    return task.submit(*arguments, return_state=False, **named)
 
 
 def publish(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+
 from pydantic import Field, JsonValue
 
 from invarlock.data.dataset_spec import DatasetSpec

@@ -9,7 +9,6 @@ from pathlib import Path
 from pydantic import BaseModel
 
 
-
 def canonical_json(value: object) -> bytes:
     """UTF-8 JSON with sorted keys, no spaces and no NaN; pydantic records are dumped first.
 

@@ -28,7 +28,9 @@ def shipped(relative: str) -> Path:
         if (root / relative).exists():
             return root / relative
     raise ConfigError(
-        f"{relative} is not shipped with this installation", where=_PACKAGE, fix="reinstall invarlock-calibration"
+        f"{relative} is not shipped with this installation",
+        where=_PACKAGE,
+        fix="reinstall invarlock-calibration",
     )
 
 

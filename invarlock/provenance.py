@@ -14,7 +14,17 @@ from invarlock.record import Record
 
 _TOP = Path(__file__).resolve().parent.parent
 _ROOMS = ("invarlock", "tasks", "flows")
-_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pandas", "prefect", "mlflow")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "scipy",
+    "pandas",
+    "prefect",
+    "mlflow",
+)
 
 
 class CodeVersion(Record):

@@ -10,7 +10,11 @@ from tasks.caching import cached_task
 from tasks.resources import documents, read_record
 
 
-@cached_task(name="judge cell", key=("run_key", "cell", "baseline", "subject", "baseline_losses", "losses"))
+@cached_task(
+    name="judge cell",
+    run_name="judge {cell.tier.value} seed {cell.seed}",
+    key=("run_key", "cell", "baseline", "subject", "baseline_losses", "losses"),
+)
 def judge_cell(
     plan: Reference,
     run_key: str,

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from invarlock.calibration.null_plan import Arithmetic
 from invarlock.data.dataset_spec import DatasetSpec
-from invarlock.data.windows import WindowPool, build_pool
 from invarlock.data.tokenizer import load_tokenizer
+from invarlock.data.windows import WindowPool, build_pool
 from invarlock.edits.benign import BenignEdit
 from invarlock.edits.noop import Noop
 from invarlock.edits.overlay import EditedCheckpoint
@@ -53,20 +53,23 @@ def checkpoint(root: str) -> Checkpoint:
 
 @contextmanager
 def live_variant(
-    root: str, edit: BenignEdit | None, digest: str, arithmetic: Arithmetic
+    root: str, digest: str, edit: BenignEdit | None, edited_digest: str, arithmetic: Arithmetic
 ) -> Iterator[LoadedModel]:
-    """The model in memory, ``edit`` applied inside the block; ``digest`` is that of the weights that then run."""
+    """The model in ``root`` (digest ``digest``) in memory, ``edit`` applied inside the block.
+
+    edited_digest: of the weights that then run; ``digest`` itself without an edit.
+    """
     with _LIVE:
-        model = _live_model(root, arithmetic.dtype.value, arithmetic.device)
+        model = _live_model(root, digest, arithmetic.dtype.value, arithmetic.device)
         source = EditedCheckpoint(checkpoint(root), edit or Noop())
         tensors = {name: source.read(name) for name in (edit.tensors if edit else ())}
-        with applied(model, tensors, variant_digest=digest) as variant:
+        with applied(model, tensors, variant_digest=edited_digest) as variant:
             yield variant
 
 
 @lru_cache(maxsize=1)
-def _live_model(root: str, dtype: str, device: str) -> LoadedModel:
-    return load_model(checkpoint(root), model_digest="", dtype=dtype, device=device)
+def _live_model(root: str, digest: str, dtype: str, device: str) -> LoadedModel:
+    return load_model(checkpoint(root), model_digest=digest, dtype=dtype, device=device)
 
 
 @lru_cache(maxsize=512)

@@ -13,9 +13,14 @@ from tasks.caching import cached_task
 from tasks.resources import documents, live_variant, measurements, read_record, window_pool
 
 
-@cached_task(name="run windows", key=("variant", "dataset", "schedule", "arithmetic"))
+@cached_task(
+    name="run windows",
+    run_name="run windows seed {schedule.seed}",
+    key=("variant", "dataset", "schedule", "arithmetic"),
+)
 def run_windows(
     root: str,
+    digest: str,
     variant: Reference,
     edit: BenignEdit | None,
     dataset: DatasetSpec,
@@ -24,10 +29,10 @@ def run_windows(
 ) -> Reference:
     """Losses of every preview and final window of ``schedule``; those in the store are not run again.
 
-    variant: the measurement of the weights that run, the checkpoint in ``root`` under ``edit``.
+    variant: the measurement of the weights that run: the checkpoint in ``root`` (digest ``digest``) under ``edit``.
     """
-    digest = read_record(variant, VariantMeasurement).weights.model_digest
+    edited = read_record(variant, VariantMeasurement).weights.model_digest
     windows = window_pool(dataset, root).select(schedule.preview + schedule.final)
-    with live_variant(root, edit, digest, arithmetic) as model:
+    with live_variant(root, digest, edit, edited, arithmetic) as model:
         losses = measure_losses(model, windows, measurements(), batch_size=arithmetic.batch_size)
     return documents().put(LossRecord(losses=losses))

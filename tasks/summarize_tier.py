@@ -12,7 +12,11 @@ from tasks.caching import cached_task
 from tasks.resources import documents
 
 
-@cached_task(name="summarize tier", key=("tier", "reports", "safety_margin", "target", "pool"))
+@cached_task(
+    name="summarize tier",
+    run_name="summarize {tier}",
+    key=("tier", "reports", "safety_margin", "target", "pool"),
+)
 def summarize_tier(
     tier: str, reports: tuple[Reference, ...], *, safety_margin: float, target: float, pool: tuple[str, ...]
 ) -> Reference:

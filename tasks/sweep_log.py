@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from invarlock.calibration.null_plan import Cell, NullSweepPlan, PlannedModel
-from invarlock.guards.spectral_metrics import SpectralMetrics
 from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.run_report import RunReport
 from invarlock.store.documents import Reference, read_document

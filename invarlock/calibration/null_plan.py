@@ -158,7 +158,9 @@ def settle(
 
 def label_of(reference: str, taken: Collection[str]) -> str:
     """A folder name for a model reference, unlike any in ``taken``."""
-    base = re.sub(r"[^A-Za-z0-9_.-]+", "-", reference.rstrip("/").rsplit("/", 1)[-1]).strip("-.") or "model"
+    base = (
+        re.sub(r"[^A-Za-z0-9_.-]+", "-", re.split(r"[/:]", reference.rstrip("/"))[-1]).strip("-.") or "model"
+    )
     label, count = base, 2
     while label in taken:
         label, count = f"{base}-{count}", count + 1

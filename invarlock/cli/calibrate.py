@@ -11,8 +11,8 @@ import typer
 from pydantic import ValidationError
 
 from invarlock.calibration.null_request import CapRule, NullKind, NullSweepRequest
-from invarlock.cli.console import err, progress_shown
 from invarlock.calibration.null_settings import read_settings
+from invarlock.cli.console import err, progress_shown
 from invarlock.cli.environment import check_models, launch_server, prepare_environment
 from invarlock.errors import ConfigError
 from invarlock.network import apply_network_switch
@@ -127,7 +127,7 @@ def null_sweep(
     Runs every tier, seed and model of the sweep, measures each distinct thing once, judges each run by the tier's
     policy, and recommends kappa = max |z| x (1 + margin) per family, with the evidence and what it cannot support.
 
-    Example:  invarlock calibrate null-sweep --config configs/calibration/null_sweep_demo.yaml --out out/null --tier balanced
+    Example:  invarlock calibrate null-sweep --config configs/calibration/null_sweep_demo.yaml --tier balanced
 
     Writes null_sweep_report.json, null_sweep_runs.csv, null_sweep_summary.md, tiers_patch_spectral_null.yaml,
     runs/<tier>/seed_<s>/report.json, configs/, plots/ and manifest.json.

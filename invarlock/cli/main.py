@@ -15,8 +15,8 @@ from invarlock.errors import InvarlockError
 
 HELP = """Calibrate the thresholds that guard model weight edits, from measured runs.
 
-First steps:  [bold]invarlock calibrate null-sweep --config configs/calibration/null_sweep_demo.yaml --out out/null[/bold]
-              [bold]invarlock up[/bold] shows the runs in the browser; [bold]invarlock doctor[/bold] says what is amiss.
+First steps: [bold]invarlock calibrate null-sweep --config configs/calibration/null_sweep_demo.yaml[/bold]; then
+[bold]invarlock up[/bold] shows the runs in the browser. [bold]invarlock doctor[/bold] says what is amiss.
 
 Exit codes: 0 done; 1 a gate failed; 2 bad config, policy, data or usage; 3 aborted.
 """

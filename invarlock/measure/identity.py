@@ -8,7 +8,9 @@ from invarlock.measure.records import ModelIdentity
 from invarlock.measure.tensor_digest import digest_model
 
 
-def identify_model(reference: str, *, allow_network: bool = False, allow_pickle: bool = False) -> ModelIdentity:
+def identify_model(
+    reference: str, *, allow_network: bool = False, allow_pickle: bool = False
+) -> ModelIdentity:
     """Open ``reference`` (folder, hub id or bundled:NAME) and hash every tensor. Raises ModelError."""
     checkpoint = open_checkpoint(reference, allow_network=allow_network, allow_pickle=allow_pickle)
     return ModelIdentity(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from invarlock.digests import digest_of
 from invarlock.errors import ModelError
 from invarlock.measure.checkpoint import Checkpoint, TensorSource
 from invarlock.measure.families import module_path
@@ -44,7 +43,7 @@ class MaskingTokens:
 class LoadedModel:
     """A model in memory, in eval mode.
 
-    variant_digest: of its weights: the checkpoint's model digest, or :func:`variant_digest` where an edit is
+    variant_digest: of its weights: the checkpoint's model digest, or its own where an edit is
     applied; dtype: of the forward pass, such as ``float32``; vocabulary: rows of the embedding; longest:
     tokens that the model takes at most, None when its positions are relative; masking: None unless masked.
     """
@@ -121,11 +120,6 @@ def pick_device(wish: str) -> str:
     if wish.startswith("cuda") and not torch.cuda.is_available():
         raise ModelError("no CUDA device on this machine", where=f"device {wish}", fix="use cpu or auto")
     return wish
-
-
-def variant_digest(model_digest: str, edit_digest: str) -> str:
-    """Hex SHA-256 that names a model under an edit."""
-    return digest_of({"model": model_digest, "edit": edit_digest})
 
 
 @contextmanager

@@ -36,7 +36,9 @@ def perplexity(losses: Sequence[WindowLoss]) -> float:
 
 def paired_ratio(subject: Sequence[WindowLoss], baseline: Sequence[WindowLoss]) -> float:
     """exp(sum_i w_i (s_i - b_i) / sum_i w_i), w_i the tokens of window i, over identical windows."""
-    if [(loss.window_id, loss.tokens) for loss in subject] != [(loss.window_id, loss.tokens) for loss in baseline]:
+    if [(loss.window_id, loss.tokens) for loss in subject] != [
+        (loss.window_id, loss.tokens) for loss in baseline
+    ]:
         raise DataError(
             "subject and baseline were not evaluated on the same windows", fix="evaluate both on one schedule"
         )

@@ -19,7 +19,7 @@ from invarlock.reports.run_report import (
     WindowsBlock,
 )
 
-DETERMINISM = "weight statistics and losses are seeded and content-addressed; one window's loss is independent of others"
+DETERMINISM = "estimates are seeded; a window's loss does not depend on the windows beside it"
 
 
 def judge_run(

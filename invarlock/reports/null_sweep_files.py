@@ -72,6 +72,7 @@ def _patch_of(summary: NullSummary, report: NullSweepReport) -> dict[str, object
 
 
 def _header(report: NullSweepReport) -> Iterable[str]:
+    target = report.config.target_any_warning_rate
     yield "Recommended spectral_guard settings from a null sweep: for review, not yet policy."
     yield f"run: {report.provenance.run_key}"
     yield f"report: {REPORT}, content sha256 {report.content_sha256}"
@@ -79,7 +80,7 @@ def _header(report: NullSweepReport) -> Iterable[str]:
     for tier, summary in report.summaries.items():
         yield f"evidence ({tier}): {summary.evidence.statement}"
         if not summary.evidence.target_shown:
-            yield f"UNSUPPORTED ({tier}): the runs do not show the target rate {report.config.target_any_warning_rate:g}"
+            yield f"UNSUPPORTED ({tier}): the runs do not show the target rate {target:g}"
         for family, forced in summary.evidence.degenerate_families.items():
             yield f"degenerate ({tier}): {family.value} has {forced.modules} module(s); its cap is forced by arithmetic"
     if report.drift_caps is not None and not report.drift_caps.supported:

@@ -16,8 +16,6 @@ from invarlock.policy.schema import TierPolicy
 from invarlock.provenance import CodeVersion
 from invarlock.record import Record
 
-SCHEMA_VERSION = "run-report/1"
-
 
 class RunMeta(Record):
     """Who made the run, with what."""
@@ -72,7 +70,7 @@ class WindowsBlock(Record):
 class RunReport(Record):
     """The record behind ``report.json``."""
 
-    schema_version: Literal["run-report/1"] = SCHEMA_VERSION
+    schema_version: Literal["run-report/1"] = "run-report/1"
     meta: RunMeta
     model: ModelBlock
     data: DataBlock

@@ -188,8 +188,14 @@ def test_a_damaged_measurement_is_reported_set_aside_and_made_anew(
     # Seed 1's finished run is kept as a document of its own; seed 2 shares some of its windows.
     ran = run_cli(capfd, *command(tmp_path / "again", config), "--seed", 1, "--seed", 2)
     assert ran.code == 0, ran.err
-    assert ran.out.count("damaged measurement") == len(list((embedded_home / "measurements/quarantine").iterdir())) > 0
-    before, after = (losses(tmp_path / folder) for folder in ("out/runs/balanced/seed_1", "again/runs/balanced/seed_2"))
+    assert (
+        ran.out.count("damaged measurement")
+        == len(list((embedded_home / "measurements/quarantine").iterdir()))
+        > 0
+    )
+    before, after = (
+        losses(tmp_path / folder) for folder in ("out/runs/balanced/seed_1", "again/runs/balanced/seed_2")
+    )
     shared = before.keys() & after.keys()
     assert shared
     assert {name: before[name] for name in shared} == {name: after[name] for name in shared}
@@ -201,7 +207,18 @@ def losses(run: Path) -> dict[str, float]:
 
 
 def command(out: Path, config: Path) -> list[object]:
-    return ["calibrate", "null-sweep", "--config", config, "--out", out, "--profile", "dev", "--tier", "balanced"]
+    return [
+        "calibrate",
+        "null-sweep",
+        "--config",
+        config,
+        "--out",
+        out,
+        "--profile",
+        "dev",
+        "--tier",
+        "balanced",
+    ]
 
 
 def sweep(

@@ -1,0 +1,1 @@
+"""Performance, measured: ratios against a bare or naive version in the same run."""

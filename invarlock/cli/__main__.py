@@ -1,0 +1,5 @@
+"""``python -m invarlock.cli`` is the ``invarlock`` command."""
+
+from invarlock.cli.main import main
+
+main()
