@@ -1,10 +1,9 @@
 """Losses of windows: each (model variant, window) run once, ever.
 
 A window's loss must not depend on which windows were run beside it, or a run that was killed and resumed
-would not give the same bytes. On a CPU that holds by construction: one window a forward pass, which costs about an
-eighth of the speed (docs/decisions/0022-one-window-a-pass.md). A larger batch is for
-accelerators; its losses are kept apart, under its size, and can differ in the last bits after an
-interruption.
+would not give the same bytes. On a CPU that holds by construction: one window a forward pass, which costs
+about an eighth of the speed (docs/decisions/0022-one-window-a-pass.md). A larger batch is for accelerators;
+its losses are kept apart, under its size, and can differ in the last bits after an interruption.
 """
 
 from __future__ import annotations
