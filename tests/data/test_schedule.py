@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from byte_tokenizer import ByteTokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -12,6 +11,7 @@ from invarlock.data.schedule import Schedule, draw_schedule
 from invarlock.data.windows import WindowPool, pool_windows
 from invarlock.digests import canonical_json, sha256_hex
 from invarlock.errors import DataError
+from tests.data.byte_tokenizer import ByteTokenizer
 
 
 def pool_of(count: int) -> WindowPool:

@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from byte_tokenizer import ByteTokenizer
 
 from invarlock.data.documents import Document
 from invarlock.data.tokenizer import encode_texts, hash_tokenizer, load_tokenizer, separator_token
 from invarlock.data.windows import pool_windows
 from invarlock.errors import ConfigError, ModelError
 from invarlock.home import shipped
+from tests.data.byte_tokenizer import ByteTokenizer
 
 
 def test_a_loaded_tokenizer_keeps_every_character() -> None:

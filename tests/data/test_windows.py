@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from byte_tokenizer import ByteTokenizer
 
 from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.documents import Document, hash_documents
 from invarlock.data.windows import build_pool, make_window, pool_windows, window_id
 from invarlock.errors import DataError
+from tests.data.byte_tokenizer import ByteTokenizer
 
 TOKENIZER = ByteTokenizer()
 

@@ -1,15 +1,19 @@
-"""A null sweep small enough for a test, on the shipped model."""
+"""A null sweep small enough for a test, on the shipped model or on a copy of one's own."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+from safetensors.torch import load_file, save_file
+
 from invarlock.calibration.null_request import NullSweepRequest
+from invarlock.home import shipped
 from invarlock.policy.schema import Tier
 
 CONFIG = """
 basis: demo
-model: {id: "bundled:pydocs-gpt2", device: cpu}
+model: {id: "%s", device: cpu}
 dataset: {provider: local_text, paths: "%s", seq_len: 32}
 edit: {name: noop}
 eval: {preview_n: %d, final_n: %d}
@@ -25,20 +29,30 @@ def text(paragraphs: int) -> str:
     )
 
 
-def write_config(folder: Path, windows: int = 6) -> Path:
+def write_model(folder: Path) -> Path:
+    """The shipped model with every weight a little larger: nothing that another test measured is known of it."""
+    model = folder / "model"
+    if not model.exists():
+        shutil.copytree(shipped("models/pydocs-gpt2"), model)
+        larger = {name: tensor * 1.01 for name, tensor in load_file(model / "model.safetensors").items()}
+        save_file(larger, model / "model.safetensors", metadata={"format": "pt"})
+    return model
+
+
+def write_config(folder: Path, windows: int = 6, model: str = "bundled:pydocs-gpt2") -> Path:
     """A config with ``windows`` preview and as many final windows, and text enough for them."""
     place = folder / f"text_{windows}"
     place.mkdir(parents=True, exist_ok=True)
     (place / "text.txt").write_text(text(20 * windows))
     config = folder / f"sweep_{windows}.yaml"
-    config.write_text(CONFIG % (place, windows, windows))
+    config.write_text(CONFIG % (model, place, windows, windows))
     return config
 
 
 def request(folder: Path, name: str = "out", *, windows: int = 6, **changes: object) -> NullSweepRequest:
-    """Two tiers and two seeds, results in ``folder/name``."""
+    """Two tiers and two seeds of a model of the folder's own, results in ``folder/name``."""
     values: dict[str, object] = {
-        "config": write_config(folder, windows),
+        "config": write_config(folder, windows, str(write_model(folder))),
         "out": folder / name,
         "tiers": (Tier.BALANCED, Tier.CONSERVATIVE),
         "seeds": (1, 2),

@@ -72,7 +72,7 @@ def test_the_folder_holds_the_files_of_the_contract(result: NullSweepResult) -> 
 
 def test_z_scores_are_those_of_a_full_svd(result: NullSweepResult) -> None:
     run = RunReport.model_validate_json((Path(result.out) / "runs/balanced/seed_1/report.json").read_bytes())
-    model = open_checkpoint("bundled:pydocs-gpt2")
+    model = open_checkpoint(str(Path(result.out).parent / "model"))
     sigma = {
         m.name: float(torch.linalg.svdvals(model.read(f"{m.name}.weight").double())[0])
         for m in run.spectral.modules
@@ -128,7 +128,7 @@ def test_measurements_are_counted_and_equal_the_distinct_need(result: NullSweepR
 
 EXPECTED_TASKS = Counter(
     {
-        "open bundled:pydocs-gpt2": 1,
+        "open model": 1,
         "draw windows": 1,
         "measure weights": 1,
         "run windows seed 1": 1,
@@ -155,7 +155,9 @@ def test_no_task_run_is_missing_or_left_running(result: NullSweepResult) -> None
         while True:
             task_runs = client.read_task_runs(task_run_filter=filtered)
             ended = Counter(
-                re.sub(r"-[0-9a-f]{3}$", "", run.name) for run in task_runs if run.state_name == "Completed"
+                re.sub(r"-[0-9a-f]{3}$|(?<=open ).*/", "", run.name)
+                for run in task_runs
+                if run.state_name == "Completed"
             )
             if ended.total() == EXPECTED_TASKS.total() or time.monotonic() > deadline:
                 break
@@ -226,7 +228,7 @@ def test_a_benign_null_moves_every_run_and_bounds_its_drift(
 
 def test_the_same_model_twice_is_no_pool(embedded_home: Path, place: Path) -> None:
     with pytest.raises(ConfigError, match="same weights"):
-        run_null_sweep(request(place, "twice", models=("bundled:pydocs-gpt2", "bundled:pydocs-gpt2")))
+        run_null_sweep(request(place, "twice", models=(str(place / "model"), str(place / "model"))))
 
 
 SWEEP = """

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from measured_matrices import drift_between, measure_all
 
 from invarlock.calibration.drift_caps import recommend_drift_caps
 from invarlock.calibration.null import summarize_null_sweep_reports
@@ -12,6 +11,7 @@ from invarlock.calibration.null_reports import read_observation
 from invarlock.guards.report import GuardReport, Verdict
 from invarlock.guards.spectral import judge_spectral
 from invarlock.policy.schema import SpectralPolicy
+from tests.guards.measured_matrices import drift_between, measure_all
 
 LOOSE = SpectralPolicy(family_caps={"ffn": 9.0, "attn": 9.0, "embed": 9.0, "other": 9.0})
 

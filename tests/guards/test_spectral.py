@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from measured_matrices import CONTRACT, drift_between, measure_all
 from scipy import stats
 
 from invarlock.errors import MeasurementError, ModelError, PolicyError
@@ -10,6 +9,7 @@ from invarlock.families import Family
 from invarlock.guards.report import GuardReport, Severity, Verdict
 from invarlock.guards.spectral import judge_spectral
 from invarlock.policy.schema import DriftCap, MultipleTesting, SpectralPolicy
+from tests.guards.measured_matrices import CONTRACT, drift_between, measure_all
 
 CAPS = {Family.FFN: 3.5, Family.ATTN: 3.0, Family.EMBED: 1.05, Family.OTHER: 0.0}
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from measured_matrices import measure
 from scipy import stats
 
 from invarlock.errors import MeasurementError
 from invarlock.guards.pairing import ModulePair
 from invarlock.guards.spectral_z import family_statistics, quantiles, summarize, z_score
+from tests.guards.measured_matrices import measure
 
 
 def pair_of(base: float, subject: float) -> ModulePair:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_models import save
 
 from invarlock.measure.checkpoint import Checkpoint, open_checkpoint
 from invarlock.store.measurement_store import MeasurementStore
+from tests.measure.tiny_models import save
 
 
 @pytest.fixture(scope="session")

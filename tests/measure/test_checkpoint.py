@@ -7,12 +7,12 @@ import struct
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import build
 
 from invarlock.errors import ModelError
 from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.safetensors_file import DTYPES, read_header, read_tensor
 from invarlock.measure.tensor_digest import digest_model
+from tests.measure.tiny_models import build
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import BUILDERS, build
 from transformers.pytorch_utils import Conv1D
 
 from invarlock.errors import ModelError
 from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.families import modules_of, place
+from tests.measure.tiny_models import BUILDERS, build
 
 _BERT_LAYER = {
     "embeddings.word_embeddings": "embed",

@@ -6,11 +6,11 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import BUILDERS, VOCABULARY, build, save_tokenizer
 
 from invarlock.errors import ModelError
 from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.invariants import hash_graph_config, snapshot_invariants
+from tests.measure.tiny_models import BUILDERS, VOCABULARY, build, save_tokenizer
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from tiny_models import VOCABULARY, build, save_tokenizer
 
 from invarlock.data.masking import mask_window
 from invarlock.data.windows import make_window
@@ -14,6 +13,7 @@ from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.losses import measure_losses, run_windows
 from invarlock.measure.models import applied, load_model
 from invarlock.store.measurement_store import MeasurementStore
+from tests.measure.tiny_models import VOCABULARY, build, save_tokenizer
 
 
 def _windows(count, length=24, labels=0, seed=0):

@@ -5,11 +5,11 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import BUILDERS, build, save_tokenizer
 
 from invarlock.errors import ModelError
 from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.models import applied, load_model, metric_kind, pick_device
+from tests.measure.tiny_models import BUILDERS, build, save_tokenizer
 
 KINDS = {"bert": "ppl_mlm", "roberta": "ppl_mlm", "distilbert": "ppl_mlm", "t5": "ppl_seq2seq"}
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import BUILDERS
 
 from invarlock.measure.families import modules_of
 from invarlock.measure.records import EstimatorContract
 from invarlock.measure.sigma_max import CONVERGED, POWER_ITER, estimate_sigma_max
+from tests.measure.tiny_models import BUILDERS
 
 PROMISED = 1e-4  # relative error, design page 2
 

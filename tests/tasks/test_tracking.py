@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import sweep_logging
-from sweep_logging import WRITES_A_SWEEP, DyingClient, expected, log_sweep, what_is_there
 
 from invarlock.errors import StoreError
 from tasks.checksums import FILE_NAME
 from tasks.local_services import mlflow_home
 from tasks.tracking import SEAL, Tracker
+from tests.tasks import sweep_logging
+from tests.tasks.sweep_logging import WRITES_A_SWEEP, DyingClient, expected, log_sweep, what_is_there
 
 # The programs that these tests start import this folder and the checkout, installed or not.
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{Path(__file__).parent}:{Path(__file__).parents[2]}"}

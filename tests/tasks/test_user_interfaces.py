@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browser import text_of
 from prefect import flow
 from prefect.artifacts import Artifact
 from prefect.runtime import flow_run
-from sweep_logging import log_sweep
 
 from tasks.artifacts import show_link, show_markdown
 from tasks.local_services import mlflow_server, prefect_server
 from tasks.tracking import Tracker
+from tests.browser import text_of
+from tests.tasks.sweep_logging import log_sweep
 
 
 @pytest.mark.slow
