@@ -50,11 +50,12 @@ class Timed:
 
 
 def run(environment: dict[str, str], home: Path, *command: str) -> Timed:
-    """Run a command that prints JSON, its stores in ``home``."""
+    """Run a command that prints JSON, all its stores in ``home``."""
     start = time.perf_counter()
     done = subprocess.run(
         command,
-        env=environment | {"INVARLOCK_HOME": str(home), "MLFLOW_TRACKING_URI": ""},
+        # Task results under the home too: with those of another one the work would be skipped.
+        env=environment | quiet_environment(home) | {"INVARLOCK_HOME": str(home)},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -91,7 +92,6 @@ def main() -> None:
         server_s = time.perf_counter() - start
         environment = {
             **os.environ,
-            **quiet_environment(folder / "server"),
             "PREFECT_API_URL": api,
             "OMP_WAIT_POLICY": "PASSIVE",
         }

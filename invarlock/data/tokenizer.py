@@ -13,6 +13,16 @@ from invarlock.home import find_model
 from invarlock.network import network_allowed
 
 
+_VOCABULARY_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "vocab.json",
+    "vocab.txt",
+)
+
+
 class Tokenizer(Protocol):
     """The part of ``transformers.PreTrainedTokenizerBase`` that is used here."""
 
@@ -66,6 +76,11 @@ def hash_tokenizer(tokenizer: Tokenizer) -> str:
     return digest_of({"backend": {**form, "padding": None, "truncation": None}, **special})
 
 
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a vocabulary is there. transformers 5 makes up an empty tokenizer for some folders without one."""
+    return any((folder / name).is_file() for name in _VOCABULARY_FILES)
+
+
 def load_tokenizer(reference: str | Path, allow_network: bool = False) -> Tokenizer:
     """The tokenizer of a model folder, ``bundled:NAME``, or a hub id (cached, or fetched when allowed).
 
@@ -75,6 +90,13 @@ def load_tokenizer(reference: str | Path, allow_network: bool = False) -> Tokeni
     """
     from transformers import AutoTokenizer  # imported late: takes seconds, and reads the network switch
 
+    folder = Path(find_model(str(reference)))
+    if folder.is_dir() and not has_tokenizer(folder):
+        raise ModelError(
+            "no tokenizer in this folder",
+            where=reference,
+            fix="put tokenizer.json and tokenizer_config.json there",
+        )
     online = network_allowed(allow_network)
     try:
         loaded = AutoTokenizer.from_pretrained(

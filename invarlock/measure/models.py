@@ -171,7 +171,9 @@ def _parameter_of(
 def _build(checkpoint: Checkpoint, kind: MetricKind, dtype: torch.dtype) -> PreTrainedModel:
     # Imported late: takes seconds, and reads the network switch.
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # loading is a small part of the work, which has a bar of its own
     classes = {
         MetricKind.CAUSAL: AutoModelForCausalLM,
         MetricKind.MASKED: AutoModelForMaskedLM,
