@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)  ## calibrate the shipped model on real text and show what comes out
-	$(BIN)/invarlock calibrate null-sweep --config configs/calibration/null_sweep_demo.yaml --out reports/demo/null_sweep
+	$(BIN)/invarlock calibrate null-sweep --config configs/calibration/null_sweep_demo.yaml --out reports/demo/null_sweep --fresh
 
 lint: $(STAMP)  ## style, format and types
 	$(BIN)/ruff check .

@@ -3,9 +3,10 @@
     python -m benchmarks.null_sweep [ROUNDS]
 
 Each round runs, in turn and each in a process of its own: the bare loop (the same distinct forward passes and
-estimates, nothing kept), the library without an orchestrator, the flow with everything imported beforehand, and the
-``invarlock`` command as a user runs it; all but the bare loop on an empty store, the Prefect server already up. Then
-the command once more, where everything is in the store. Medians over the rounds; ratios within a round.
+estimates, nothing kept), the library without an orchestrator, the flow with everything imported beforehand, and
+the ``invarlock`` command as a user runs it; all but the bare loop on an empty store, with the Prefect server up
+and the MLflow database made. Then the command once more, where everything is in the store. Medians over the
+rounds; ratios within a round.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.plain_sweep import CONFIG
-from tasks.local_services import prefect_api_url, prefect_server, quiet_environment
+from tasks.local_services import prefect_api_url, prefect_home, prefect_server, quiet_environment
+from tasks.tracking_store import prepare_tracking_store
 
 FLOW = """
 import json, sys, time
@@ -51,6 +53,8 @@ class Timed:
 
 def run(environment: dict[str, str], home: Path, *command: str) -> Timed:
     """Run a command that prints JSON, all its stores in ``home``."""
+    prefect_home(home).mkdir(parents=True, exist_ok=True)
+    prepare_tracking_store(home)
     start = time.perf_counter()
     done = subprocess.run(
         command,

@@ -43,6 +43,14 @@ Future = PrefectFuture[Reference]
 
 
 @dataclass(frozen=True)
+class Submitted:
+    """Tasks under way: a measurement for each variant; for each cell what its verdict needs and, last, the verdict."""
+
+    variants: Sequence[Future]
+    cells: Mapping[Cell, tuple[Future, ...]]
+
+
+@dataclass(frozen=True)
 class Judged:
     """What a sweep's tasks kept: a measurement for each variant of a model, a report for each cell."""
 
@@ -76,10 +84,10 @@ def null_sweep(request: NullSweepRequest) -> NullSweepResult:
     plan = plan_sweep(request, settings)
     clock.lap("plan")
     with claim(request.out, plan.run_key, fresh=request.fresh) as folder:
-        tracker = Tracker(home(), EXPERIMENT)
+        submitted = submit_cells(plan)
+        tracker = Tracker(home(), EXPERIMENT)  # takes a moment; the first measurements are under way
         with sweep_logged(tracker, plan) as run:
-            clock.lap("open tracking")
-            cells = run_cells(plan, tracker, run)
+            cells = collect_cells(submitted, plan, tracker, run)
             clock.lap("measure, judge and log runs")
             report = publish(folder, plan, cells, clock, run.run_id)
             run = finish_sweep(tracker, run, report, patch_sha256(folder.out), sweep_files(folder.out))
@@ -116,21 +124,20 @@ def plan_model(
     return PlannedModel(label=label_of(reference, taken), identity=identity, windows=windows, edits=edits)
 
 
-def run_cells(plan: NullSweepPlan, tracker: Tracker, run: RunHandle) -> Judged:
-    """Measure and judge every cell; log each as soon as it is judged, while the next are measured."""
-    variants, cells = submit_cells(plan)
-    progress.announce("runs", len(cells))
+def collect_cells(submitted: Submitted, plan: NullSweepPlan, tracker: Tracker, run: RunHandle) -> Judged:
+    """Log each cell as soon as it is judged, while the next are measured."""
+    progress.announce("runs", len(submitted.cells))
     reports: dict[Cell, Reference] = {}
-    for cell, chain in cells.items():
+    for cell, chain in submitted.cells.items():
         # In this order, so that a failure surfaces as itself and not as a verdict that could not start.
         *_, reports[cell] = (future.result() for future in chain)
         log_cell(tracker, run, plan, cell, reports[cell])
         progress.advance("runs")
-    return Judged(variants=[variant.result() for variant in variants], reports=reports)
+    return Judged(variants=[variant.result() for variant in submitted.variants], reports=reports)
 
 
-def submit_cells(plan: NullSweepPlan) -> tuple[list[Future], dict[Cell, tuple[Future, ...]]]:
-    """Submit every measurement once, and for each cell what its verdict needs and, last, the verdict."""
+def submit_cells(plan: NullSweepPlan) -> Submitted:
+    """Submit every measurement once and every cell's verdict upon them."""
     kept = documents().put(plan)
     variants: list[Future] = []
     cells: dict[Cell, tuple[Future, ...]] = {}
@@ -159,7 +166,7 @@ def submit_cells(plan: NullSweepPlan) -> tuple[list[Future], dict[Cell, tuple[Fu
                     losses=losses,
                 )
                 cells[cell] = (baseline, baseline_losses, subject, losses, verdict)
-    return variants, cells
+    return Submitted(variants, cells)
 
 
 def submit(task: Task[..., Reference], *arguments: object, **named: object) -> Future:

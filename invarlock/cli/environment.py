@@ -6,7 +6,13 @@ import os
 from collections.abc import Sequence
 
 from invarlock.home import home
-from tasks.local_services import PREFECT_API_URL, ensure_prefect_server, prefect_server, quiet_environment
+from tasks.local_services import (
+    PREFECT_API_URL,
+    ensure_prefect_server,
+    prefect_home,
+    prefect_server,
+    quiet_environment,
+)
 
 
 def launch_server() -> None:
@@ -26,4 +32,5 @@ def check_models(references: Sequence[str], *, allow_network: bool, allow_pickle
 def prepare_environment() -> None:
     """Set what Prefect and MLflow read when they are imported, and wait until the server answers."""
     os.environ.update(quiet_environment(home()))
+    prefect_home(home()).mkdir(parents=True, exist_ok=True)  # Prefect warns when it is not there
     os.environ[PREFECT_API_URL] = ensure_prefect_server(home())

@@ -12,7 +12,6 @@ from invarlock.errors import DataError, ModelError
 from invarlock.home import find_model
 from invarlock.network import network_allowed
 
-
 _VOCABULARY_FILES = (
     "tokenizer.json",
     "tokenizer.model",

@@ -58,13 +58,13 @@ def test_hash_of_a_tokenizer_without_a_serialised_form() -> None:
 
 def test_what_cannot_be_loaded_is_a_model_error(tmp_path: Path) -> None:
     for reference in (tmp_path, tmp_path / "nowhere", "nobody/no-such-model"):
-        with pytest.raises(ModelError, match="no tokenizer can be loaded") as caught:
+        with pytest.raises(ModelError, match="no tokenizer") as caught:
             load_tokenizer(reference)
         assert str(reference) in str(caught.value)
     (tmp_path / "tokenizer_config.json").write_text("{}")
     for damaged in ('{"version": "1.0"', '{"version": "1.0"}', "[]", ""):
         (tmp_path / "tokenizer.json").write_text(damaged)
-        with pytest.raises(ModelError, match="no tokenizer can be loaded"):
+        with pytest.raises(ModelError, match="no tokenizer"):
             load_tokenizer(tmp_path)
     with pytest.raises(ConfigError, match="not shipped"):
         load_tokenizer("bundled:nothing")
