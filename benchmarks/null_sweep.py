@@ -12,6 +12,7 @@ rounds; ratios within a round.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import statistics
 import subprocess
@@ -73,7 +74,7 @@ def one_round(folder: Path, environment: dict[str, str]) -> dict[str, Timed]:
     python = sys.executable
     command = [
         *(python, "-m", "invarlock.cli", "calibrate", "null-sweep", "--config", str(CONFIG), "--json"),
-        *("--out", str(folder / "out-command")),
+        *("--fresh", "--out", str(folder / "out-command")),
     ]
     plain = (python, "-m", "benchmarks.plain_sweep")
     return {
@@ -87,6 +88,7 @@ def one_round(folder: Path, environment: dict[str, str]) -> dict[str, Timed]:
 
 def main() -> None:
     """Print the table."""
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     with tempfile.TemporaryDirectory(prefix="invarlock-bench-") as name:
         folder = Path(name)

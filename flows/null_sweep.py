@@ -76,7 +76,12 @@ def run_null_sweep(request: NullSweepRequest) -> NullSweepResult:
         return null_sweep.with_options(task_runner=runner)(request)  # type: ignore[arg-type]  # Prefect: invariant
 
 
-@flow(name="null-sweep", flow_run_name=run_name, persist_result=False)
+@flow(
+    name="null-sweep",
+    flow_run_name=run_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # Prefect: invariant
+    persist_result=False,
+)
 def null_sweep(request: NullSweepRequest) -> NullSweepResult:
     """Calibrate spectral kappa and alpha from null runs (seed 000); see ``invarlock calibrate null-sweep``."""
     clock = WorkClock()
