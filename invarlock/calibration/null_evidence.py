@@ -71,17 +71,23 @@ def _statement(
     needed: int | None,
     exceeds: float,
 ) -> str:
-    rate = f"{target:.3g}"
+    repeated = (
+        "" if n == len(runs) else " (z depends on weights alone: more seeds of a checkpoint add nothing)"
+    )
     seen = (
-        f"{len(runs)} runs on {n} distinct set(s) of weights, {n_warning} of them with a warning: "
-        f"the true warning rate lies in [{interval[0]:.3g}, {interval[1]:.3g}] with 95 % confidence."
+        f"{len(runs)} runs on {n} distinct set{'' if n == 1 else 's'} of weights{repeated}, {n_warning} with a warning: "
+        f"the true warning rate lies between {interval[0]:.1%} and {interval[1]:.1%} (95 % confidence)."
     )
     if needed is None:
-        return f"{seen} No number of runs shows a rate of {rate}."
+        return f"{seen} No number of runs shows a rate of {target:.3g}."
     if n_warning == 0 and n >= needed:
-        return f"{seen} That supports the target of {rate}."
+        return f"{seen} That supports the target of {target:.3g}."
+    chance = (
+        ""
+        if exceeds >= 1
+        else f"; a fresh independent run exceeds one, margin apart, with a chance of up to {exceeds:.2g}"
+    )
     return (
-        f"{seen} To show a rate of {rate} takes {needed} clean independent runs. Until then caps of largest "
-        f"|z| plus a margin only describe the runs seen: before the margin, a fresh independent run exceeds "
-        f"one with a chance of up to {exceeds:.2g}."
+        f"{seen} To show a rate of {target:.3g} takes {needed} clean independent runs. Until then caps of largest |z| plus "
+        f"a margin describe the runs seen, no more{chance}."
     )
