@@ -75,8 +75,8 @@ def _statement(
         "" if n == len(runs) else " (z depends on weights alone: more seeds of a checkpoint add nothing)"
     )
     seen = (
-        f"{len(runs)} runs on {n} distinct set{'' if n == 1 else 's'} of weights{repeated}, {n_warning} with a warning: "
-        f"the true warning rate lies between {interval[0]:.1%} and {interval[1]:.1%} (95 % confidence)."
+        f"{len(runs)} runs on {n} distinct set{'' if n == 1 else 's'} of weights{repeated}, {n_warning} with a "
+        f"warning: the true warning rate lies between {interval[0]:.1%} and {interval[1]:.1%} (95 % confidence)."
     )
     if needed is None:
         return f"{seen} No number of runs shows a rate of {target:.3g}."
@@ -88,6 +88,6 @@ def _statement(
         else f"; a fresh independent run exceeds one, margin apart, with a chance of up to {exceeds:.2g}"
     )
     return (
-        f"{seen} To show a rate of {target:.3g} takes {needed} clean independent runs. Until then caps of largest |z| plus "
-        f"a margin describe the runs seen, no more{chance}."
+        f"{seen} To show a rate of {target:.3g} takes {needed} clean independent runs. Until then caps of "
+        f"largest |z| plus a margin describe the runs seen, no more{chance}."
     )
