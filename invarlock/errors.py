@@ -63,9 +63,5 @@ class PolicyError(InvarlockError):
     """A tiers file, profile or patch that breaks the policy schema."""
 
 
-class PromotionError(InvarlockError):
-    """A change of policy that the gate refuses."""
-
-
 class StoreError(InvarlockError):
     """A kept record or service that cannot be read, written or reached."""

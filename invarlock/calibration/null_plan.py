@@ -57,7 +57,6 @@ class NullSweepPlan(Record):
     config: SweepConfig
     config_sha256: str
     profile: str
-    bootstrap_replicates: int | None
     arithmetic: Arithmetic
     null: NullKind
     cap_rule: CapRule
@@ -138,7 +137,6 @@ def settle(
         config=settings.config,
         config_sha256=settings.config_sha256,
         profile=request.profile,
-        bootstrap_replicates=settings.bootstrap_replicates,
         arithmetic=Arithmetic(
             dtype=settings.dtype, device=device, batch_size=settings.config.eval.batch_size
         ),

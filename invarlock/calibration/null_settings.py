@@ -31,7 +31,6 @@ class NullSettings:
     config_sha256: str
     preview: int
     final: int
-    bootstrap_replicates: int | None
     dtype: Dtype
     device: str
     references: tuple[str, ...]
@@ -58,7 +57,6 @@ def read_settings(request: NullSweepRequest) -> NullSettings:
         config_sha256=digest_of(config),
         preview=profile.preview_n or config.eval.preview_n,
         final=profile.final_n or config.eval.final_n,
-        bootstrap_replicates=profile.bootstrap_replicates,
         dtype=config.model.dtype,
         device=request.device or profile.device or config.model.device,
         references=request.models or (config.model.id,),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from invarlock.calibration.null_plan import Cell, NullSweepPlan
+from invarlock.calibration.null_plan import Cell, NullSweepPlan, PlannedModel
+from invarlock.data.schedule import Schedule
 from invarlock.guards.invariants import judge_invariants
 from invarlock.guards.spectral import judge_spectral
 from invarlock.measure.records import VariantMeasurement, WindowLoss
@@ -55,16 +56,7 @@ def judge_run(
             digest=subject.weights.model_digest,
             baseline_digest=baseline.weights.model_digest,
         ),
-        data=DataBlock(
-            provider=schedule.provider,
-            seq_len=plan.config.dataset.seq_len,
-            stride=plan.config.dataset.seq_len,
-            dataset_hash=schedule.dataset_hash,
-            tokenizer_hash=model.windows.tokenizer_hash,
-            schedule_digest=schedule.digest,
-            preview_windows=len(schedule.preview),
-            final_windows=len(schedule.final),
-        ),
+        data=_data_block(plan, model, schedule),
         edit=EditBlock(
             name=subject.edit.name,
             plan=subject.edit.plan,
@@ -85,6 +77,19 @@ def judge_run(
         resolved_policy=policy.policy,
         policy_provenance=policy.provenance,
         artifacts={},
+    )
+
+
+def _data_block(plan: NullSweepPlan, model: PlannedModel, schedule: Schedule) -> DataBlock:
+    return DataBlock(
+        provider=schedule.provider,
+        seq_len=plan.config.dataset.seq_len,
+        stride=plan.config.dataset.seq_len,
+        dataset_hash=schedule.dataset_hash,
+        tokenizer_hash=model.windows.tokenizer_hash,
+        schedule_digest=schedule.digest,
+        preview_windows=len(schedule.preview),
+        final_windows=len(schedule.final),
     )
 
 

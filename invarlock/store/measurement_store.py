@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
@@ -81,10 +81,6 @@ class MeasurementStore:
         body = canonical_json({"key": key, "value": value})
         write_atomic(self._path(key.kind, key.digest), sha256_hex(body).encode() + b"\n" + body + b"\n")
         self._count(self._written, key.kind)
-
-    def missing(self, keys: Iterable[MeasurementKey], kind: type[R]) -> list[MeasurementKey]:
-        """Those of ``keys`` that have no trustworthy value yet, in order."""
-        return [key for key in keys if self.get(key, kind) is None]
 
     def exclusive(self, name: str) -> AbstractContextManager[None]:
         """A lock between processes on ``name``: whoever measures holds it, the others wait and then find."""
