@@ -12,6 +12,6 @@ from tasks.resources import checkpoint
 
 
 @task(name="draw edits", cache_policy=NO_CACHE, persist_result=False)
-def draw_edits(root: str, seeds: tuple[int, ...]) -> Mapping[int, BenignEdit]:
-    """Seed to edit, for the checkpoint in ``root``."""
-    return {seed: benign_edit(seed, checkpoint(root).entries) for seed in seeds}
+def draw_edits(root: str, digest: str, seeds: tuple[int, ...]) -> Mapping[int, BenignEdit]:
+    """Seed to edit, for the checkpoint in ``root`` whose model digest is ``digest``."""
+    return {seed: benign_edit(seed, checkpoint(root).entries, digest) for seed in seeds}

@@ -1,9 +1,16 @@
 """Drift caps as tolerance limits of a benign population (``--cap-rule tolerance``, design page 5).
 
+The promise is about one population: a fresh harmless edit that changes a baseline's weights, where the
+baseline is drawn from those pooled, in proportion to its runs in the bound. It says nothing about other baselines, nor about each one by itself. It rests on independent draws, and pooled baselines' runs are independent because
+:func:`invarlock.edits.benign.benign_edit` draws anew for each baseline: were one seed's edit the same on near
+copies of a model, n seeds on k of them would be n draws and not n k.
+
 A run warns when any drift statistic of any family is above its cap, so one number must be bounded per run:
 the joint statistic T = max over families and statistics of (largest value in the run / scale). Scales come
-from the first few runs alone and T from the others, so T of the others and of a fresh run are independent
-draws from one distribution, whatever the dependence between families. The order statistic that bounds the (1
+from the first few runs alone, taken from each baseline in turn, and T from the others, so T of the others and
+of a fresh run are independent, whatever the dependence between families. (Baselines' fixed shares among the
+others, instead of a draw each time, only tighten the count of runs above a quantile: Hoeffding (1956), Annals
+of Mathematical Statistics 27(3), 713-721.) The order statistic that bounds the (1
 - target) quantile of T with 95 % confidence, times the scales, gives caps that a fresh run of the population
 exceeds no more often than the target, with that confidence
 (:func:`invarlock.stats.exact.quantile_upper_bound`).
@@ -12,8 +19,9 @@ exceeds no more often than the target, with that confidence
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, Context
+from itertools import chain, zip_longest
 
 from invarlock.calibration.null_reports import DriftMaxima, NullObservation
 from invarlock.errors import ConfigError, DataError
@@ -49,7 +57,10 @@ class DriftCapRecommendation(Record):
 
 
 def recommend_drift_caps(runs: Sequence[NullObservation], *, target: float) -> DriftCapRecommendation:
-    """Caps on drift from runs on benign edits, in the order they were drawn.
+    """Caps on drift from runs on benign edits, each baseline's in the order they were drawn.
+
+    The runs' edits must be independent draws, between baselines too. The promise is about a fresh harmless
+    edit of a baseline drawn from those of the runs, in proportion to them; see the top of this module.
 
     Runs whose weights are the baseline's or an earlier run's are left out: they are no further draw.
     Caps are rounded up, away from warning. ``target`` is the share of fresh benign runs that may warn.
@@ -110,13 +121,7 @@ def round_up(value: float) -> float:
 
 
 def _population(runs: Sequence[NullObservation]) -> list[_Run]:
-    seen: set[str | None] = set()
-    population: list[_Run] = []
-    for run in runs:
-        if run.unchanged or run.weights in seen or not run.max_drift:
-            continue
-        seen.add(run.weights)
-        population.append(_cells(run.max_drift))
+    population = [_cells(run.max_drift) for run in _in_turn(_distinct(runs))]
     if not population:
         raise DataError("no run has moved from its baseline", fix="run the sweep with --null benign")
     if len({frozenset(run) for run in population}) > 1:
@@ -124,6 +129,23 @@ def _population(runs: Sequence[NullObservation]) -> list[_Run]:
             "runs differ in the families they measured", fix="calibrate one architecture at a time"
         )
     return population
+
+
+def _distinct(runs: Sequence[NullObservation]) -> list[NullObservation]:
+    first: dict[str | None, NullObservation] = {}
+    for run in runs:
+        if run.max_drift and not run.unchanged:
+            first.setdefault(run.weights, run)
+    return list(first.values())
+
+
+def _in_turn(runs: Sequence[NullObservation]) -> Iterable[NullObservation]:
+    """The first run of each baseline, then the second of each, and so on."""
+    by_baseline: dict[str | None, list[NullObservation]] = {}
+    for run in runs:
+        by_baseline.setdefault(run.baseline, []).append(run)
+    turns = zip_longest(*by_baseline.values())
+    return (run for run in chain.from_iterable(turns) if run is not None)
 
 
 def _cells(drift: Mapping[Family, DriftMaxima]) -> _Run:
@@ -156,8 +178,8 @@ def _by_family(caps: Mapping[_Cell, float]) -> dict[Family, dict[str, float]]:
 def _statement(n: int, needed: int, target: float, *, supported: bool) -> str:
     if supported:
         return (
-            f"From {n} distinct benign runs: with 95 % confidence no more than {target:.3g} of fresh ones "
-            "have any drift above its cap."
+            f"From {n} distinct benign runs: with 95 % confidence no more than {target:.3g} of fresh ones, "
+            "on the baselines of these runs in their proportion, have any drift above its cap."
         )
     return (
         f"unsupported: {n} distinct benign runs cannot bound a rate of {target:.3g}; {needed} can. "

@@ -16,7 +16,10 @@ SMALL_FAMILY = 3  # modules; below it the null's |z| is fixed by arithmetic
 def weigh_evidence(runs: Sequence[NullObservation], *, target: float) -> Evidence:
     """Evidence of the runs for the warning rate ``target``.
 
-    z depends on weights alone, so runs on equal weights are one observation. Runs whose reports carry no
+    z depends on weights alone, so runs on equal weights are one observation. Runs on different weights count
+    as independent: under a benign null they are, since each baseline and seed has an edit drawn for itself,
+    and the rate is that of a fresh edit of the pooled baselines; without edits that holds as far as the pooled
+    checkpoints are independent of each other, which digests cannot show. Runs whose reports carry no
     digest count as one observation together: that they differ cannot be shown. Runs on the baseline's own
     weights count only when there are no others.
     """

@@ -45,9 +45,10 @@ class Fixed(Record):
 class FamilyCheck(Record):
     """Seed 001's cross-check of one family.
 
-    modules: a run's, on average over the runs; share: of all modules; budget: floor(max_caps x share + 0.5),
-    None without max_caps; modeled_tail: 2 (1 - Phi(kappa)) of one module, were its z Gaussian;
-    expected_candidates: that tail times the modules.
+    modules: a run's, on average over the runs; share: of all modules; budget: floor(max_caps x share + 0.5)
+    but at least 1 for a family that has modules, so budgets may sum to more than max_caps; None without
+    max_caps; modeled_tail: 2 (1 - Phi(kappa)) of one module, were its z Gaussian; expected_candidates: that
+    tail times the modules.
     """
 
     modules: float

@@ -1,4 +1,4 @@
-"""A population of harmless edits, one a seed: what a guard must not warn about (design page 5)."""
+"""A population of harmless edits, one a seed and base: what a guard must not warn about (design page 5)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from invarlock.errors import ModelError
 from invarlock.measure.safetensors_file import DTYPES, TensorEntry
 from invarlock.record import Record
 
-VERSION = 1  # of the arithmetic below; raised when an edit of the same name gives other numbers
+VERSION = 2  # of the arithmetic below; raised when an edit of the same name gives other numbers
 _GROUP_SIZES = (None, 128, 64, 32)
 _CLIPS = (0.0, 0.0001, 0.001)
 
@@ -30,14 +30,14 @@ class RoundTrip(Record):
 
 
 class StochasticRounding(Record):
-    """To bfloat16, up or down at random, and back."""
+    """To bfloat16, up or down at random, and back. seed: of run and base, mixed."""
 
     kind: Literal["stochastic_bf16"] = "stochastic_bf16"
     seed: int
 
 
 class UlpNoise(Record):
-    """One unit in the last place up, down or not at all, at random."""
+    """One unit in the last place up, down or not at all, at random. seed: of run and base, mixed."""
 
     kind: Literal["ulp_noise"] = "ulp_noise"
     seed: int
@@ -77,9 +77,11 @@ class BenignEdit(Record):
         return apply_edit(self, name, tensor)
 
 
-def benign_edit(seed: int, entries: Sequence[TensorEntry]) -> BenignEdit:
-    """The harmless edit of ``seed`` for a checkpoint with these tensors.
+def benign_edit(seed: int, entries: Sequence[TensorEntry], base: str) -> BenignEdit:
+    """The harmless edit of ``seed`` for the checkpoint with these tensors whose model digest is ``base``.
 
+    Edits of one seed on different bases are independent draws: else pooled models of one seed would drift
+    alike, and n seeds of k models would say little more than n.
     The kind is drawn among those that can change the stored dtype: a bfloat16 round trip of bfloat16 weights
     is no edit. It is done to a random subset of the floating-point matrices of the commonest dtype, at least
     one of them. Weights that are exactly representable in the narrower format can still come out unchanged: a
@@ -88,10 +90,11 @@ def benign_edit(seed: int, entries: Sequence[TensorEntry]) -> BenignEdit:
     Raises ModelError when no matrix has a dtype that any kind can change.
     """
     dtype, matrices = _matrices(entries)
-    draw = random.Random(seed)
+    mixed = _mix(seed, base)
+    draw = random.Random(mixed)
     kind = draw.choice(KINDS_BY_DTYPE[dtype])
     chosen = draw.sample(matrices, draw.randint(1, len(matrices)))
-    return BenignEdit(parameters=_parameters(kind, seed, draw), tensors=tuple(sorted(chosen)))
+    return BenignEdit(parameters=_parameters(kind, mixed, draw), tensors=tuple(sorted(chosen)))
 
 
 KINDS_BY_DTYPE: dict[torch.dtype, tuple[str, ...]] = {
@@ -138,6 +141,11 @@ def _matrices(entries: Sequence[TensorEntry]) -> tuple[torch.dtype, list[str]]:
             fix="use a checkpoint in float32, float16 or bfloat16",
         )
     return max(by_dtype.items(), key=lambda item: len(item[1]))
+
+
+def _mix(seed: int, base: str) -> int:
+    """One seed of 48 bits, which every JSON reader keeps exactly."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{base}".encode()).digest()[:6])
 
 
 def _parameters(

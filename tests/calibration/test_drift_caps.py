@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ KINDS = ("log_sigma", "relative_change", "edit_edge")
 SCALE = np.outer([1.0, 5.0, 0.2, 30.0], [1e-4, 1e-2, 1.0])
 
 
-def observation(values: np.ndarray, weights: str) -> NullObservation:
+def observation(values: np.ndarray, weights: str, baseline: str = "b") -> NullObservation:
     """A run whose drift is ``values``, 4 families by 3 statistics."""
     drift = {
         family: dict(zip(KINDS, row.tolist(), strict=True))
@@ -24,7 +25,7 @@ def observation(values: np.ndarray, weights: str) -> NullObservation:
     }
     return NullObservation(
         tier="balanced",
-        baseline="b",
+        baseline=baseline,
         weights=weights,
         unchanged=False,
         method=Correction.BH,
@@ -48,8 +49,14 @@ def draw(rng: np.random.Generator, n: int) -> np.ndarray:
     return SCALE * np.exp(0.8 * shared + 0.6 * own)
 
 
-def caps_of(values: np.ndarray, target: float) -> np.ndarray:
-    runs = [observation(run, str(i)) for i, run in enumerate(values)]
+def pooled(values: np.ndarray, models: int) -> list[NullObservation]:
+    """Runs in the order of a sweep: all of the first baseline, then all of the next."""
+    each = len(values) // models
+    return [observation(run, str(i), baseline=f"b{i // each}") for i, run in enumerate(values)]
+
+
+def caps_of(values: np.ndarray, target: float, models: int = 1) -> np.ndarray:
+    runs = pooled(values, models)
     caps = recommend_drift_caps(runs, target=target).caps
     return np.array([[caps[family][kind] for kind in KINDS] for family in Family])
 
@@ -65,6 +72,46 @@ def test_a_fresh_run_warns_no_more_often_than_the_target_with_95_percent_confide
         broken += (fresh > caps).any(axis=(1, 2)).mean() > target
     # As many broken promises as 5 % allow, by chance at most one time in a thousand.
     assert broken <= stats.binom.ppf(0.999, simulations, 0.05)
+
+
+def size_of_drift(models: int, each: int, spread: float) -> np.ndarray:
+    """Factor on the drift of each run: an edit moves each next baseline more, by the share ``spread``."""
+    return np.repeat((1 + spread) ** np.arange(models), each)[:, None, None]
+
+
+def broken_promises(
+    models: int, draws: Callable[[], np.ndarray], *, factors: np.ndarray, simulations: int
+) -> int:
+    """Simulated sweeps whose caps more than 5 % of fresh edits of the pooled baselines exceed."""
+    fresh = draw(np.random.default_rng(1), 19_998)
+    fresh *= np.resize(np.unique(factors), len(fresh))[:, None, None]
+    caps = (caps_of(draws() * factors, 0.05, models) for _ in range(simulations))
+    return sum((fresh > cap).any(axis=(1, 2)).mean() > 0.05 for cap in caps)
+
+
+@pytest.mark.parametrize("models", [1, 2, 3])
+@pytest.mark.parametrize("spread", [0.001, 1.0])
+def test_pooled_baselines_keep_the_promise_when_their_edits_are_independent(models, spread):
+    rng = np.random.default_rng(models)
+    factors = size_of_drift(models, 66 // models, spread)
+    broken = broken_promises(models, lambda: draw(rng, 66), factors=factors, simulations=300)
+    assert broken <= stats.binom.ppf(0.999, 300, 0.05)
+
+
+def test_pooled_baselines_break_the_promise_when_they_share_their_edits():
+    # Why an edit is drawn for each baseline and seed (invarlock.edits.benign), not for each seed.
+    rng = np.random.default_rng(5)
+    factors = size_of_drift(2, 33, 0.001)
+    broken = broken_promises(2, lambda: np.concatenate([draw(rng, 33)] * 2), factors=factors, simulations=100)
+    assert broken > stats.binom.ppf(0.999, 100, 0.05)
+
+
+def test_scales_come_from_every_baseline():
+    values = draw(np.random.default_rng(6), 66)
+    values[:33, :, 0] = 0.0  # log_sigma of the first baseline never moves
+    recommendation = recommend_drift_caps(pooled(values, 2), target=0.05)
+    assert recommendation.supported
+    assert min(caps["log_sigma"] for caps in recommendation.caps.values()) > 0
 
 
 def test_the_largest_value_seen_breaks_the_promise_that_the_order_statistic_keeps():
