@@ -1,9 +1,10 @@
 """Drift caps as tolerance limits of a benign population (``--cap-rule tolerance``, design page 5).
 
 The promise is about one population: a fresh harmless edit that changes a baseline's weights, where the
-baseline is drawn from those pooled, in proportion to its runs in the bound. It says nothing about other baselines, nor about each one by itself. It rests on independent draws, and pooled baselines' runs are independent because
-:func:`invarlock.edits.benign.benign_edit` draws anew for each baseline: were one seed's edit the same on near
-copies of a model, n seeds on k of them would be n draws and not n k.
+baseline is drawn from those pooled, in proportion to its runs in the bound. It says nothing about other
+baselines, nor about each one by itself. It rests on independent draws, and pooled baselines' runs are
+independent because :func:`invarlock.edits.benign.benign_edit` draws anew for each baseline: were one seed's
+edit the same on near copies of a model, n seeds on k of them would be n draws and not n k.
 
 A run warns when any drift statistic of any family is above its cap, so one number must be bounded per run:
 the joint statistic T = max over families and statistics of (largest value in the run / scale). Scales come
