@@ -77,7 +77,8 @@ def open_checkpoint(reference: str, *, allow_pickle: bool = False, allow_network
     Raises
     ------
     ModelError: no such folder or hub model, no usable ``config.json``, no weights, only pickled ones while
-        ``allow_pickle`` is off, a truncated or damaged file, a shard that is missing or lacks its tensors.
+        ``allow_pickle`` is off, a truncated or damaged file, a shard that is missing, lacks its tensors or holds
+        others (transformers would load them).
         A bit flipped inside a tensor's bytes shows only in the model's digest, or as a NaN.
     """
     root = find_folder(reference, allow_pickle=allow_pickle, allow_network=allow_network)
@@ -142,6 +143,14 @@ def _sharded(index: Path, read: _ReadHeader) -> tuple[TensorEntry, ...]:
                 where=index,
                 fix="download or save the checkpoint again",
             )
+    unplaced = sorted(found.keys() - set(placed))
+    if unplaced:  # transformers loads whole shards: such a tensor would run, and go unmeasured
+        name, shard = unplaced[0]
+        raise ModelError(
+            f"{shard} holds tensor {name}, which the index does not place there",
+            where=index,
+            fix="load the model and save it again with save_pretrained",
+        )
     return tuple(found[place] for place in placed)
 
 

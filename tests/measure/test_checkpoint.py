@@ -50,6 +50,18 @@ def test_shards_are_one_checkpoint(saved, tmp_path):
     assert digest_model(whole) == digest_model(sharded)
 
 
+def test_a_tensor_that_the_index_does_not_place_is_refused(tmp_path):
+    build("llama").save_pretrained(tmp_path, max_shard_size="20KB")
+    index = tmp_path / "model.safetensors.index.json"
+    content = json.loads(index.read_text())
+    name = "model.layers.1.mlp.up_proj.weight"
+    shard = content["weight_map"].pop(name)
+    assert shard in content["weight_map"].values()
+    index.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=f"{shard} holds tensor {name}"):
+        open_checkpoint(str(tmp_path))
+
+
 @pytest.mark.parametrize("sharded", [False, True])
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_pickle_needs_permission(saved, tmp_path, sharded, zipped):
