@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -44,7 +45,10 @@ class MeasurementKey(Record):
 
 
 class StoreCounts(Record):
-    """What one store object did: entries found, entries written, and damaged entries set aside."""
+    """What one store object did: entries found, entries written, and damaged entries.
+
+    quarantined: where each damaged entry was set aside, or its own path when another reader did that first.
+    """
 
     found: Mapping[str, int]
     written: Mapping[str, int]
@@ -71,7 +75,8 @@ class MeasurementStore:
             return None
         value = _verified(data, key, kind)
         if value is None:
-            self._quarantine(path)
+            value = self._quarantine(path, key, kind)
+        if value is None:
             return None
         self._count(self._found, key.kind)
         return value
@@ -96,13 +101,24 @@ class MeasurementStore:
     def _path(self, kind: str, digest: str) -> Path:
         return self.root / kind / digest[:2] / digest
 
-    def _quarantine(self, path: Path) -> None:
-        aside = self.root / "quarantine" / path.name
+    def _quarantine(self, path: Path, key: MeasurementKey, kind: type[R]) -> R | None:
+        """Set a damaged entry aside and report it; the value when a writer has mended it meanwhile."""
+        aside = self.root / "quarantine" / f"{path.name}.{secrets.token_hex(4)}"
         aside.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(aside)
-        log.warning("measurement %s is damaged; set aside as %s and measured anew", path, aside)
+        kept, value = path, None
+        with self.exclusive(f"quarantine-{path.name[:2]}"):
+            try:
+                path.replace(aside)
+            except FileNotFoundError:
+                pass  # another reader of the same damage was first
+            else:
+                # Writers take no lock, so only what was moved, not what is read before, can be judged.
+                value = _verified(aside.read_bytes(), key, kind)
+                kept = aside if value is None else aside.replace(path)
+        log.warning("measurement %s was damaged; it is set aside (%s) and measured anew", path, kept)
         with self._counting:
-            self._quarantined.append(str(aside))
+            self._quarantined.append(str(kept))
+        return value
 
     def _count(self, counter: dict[str, int], kind: str) -> None:
         with self._counting:

@@ -7,10 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from typing import ClassVar
 
 import pytest
+from pydantic import model_validator
 
 from invarlock.measure.records import WindowLoss
 from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
@@ -62,6 +66,55 @@ def test_a_flipped_bit_is_found_set_aside_and_reported(tmp_path: Path, position:
     assert Path(aside).read_bytes() == data
     store.put(key(), LOSS)
     assert store.get(key(), WindowLoss) == LOSS
+
+
+def test_damage_that_comes_back_is_kept_each_time(tmp_path: Path) -> None:
+    store = MeasurementStore(tmp_path)
+    for content in (b"one", b"two"):
+        store.put(key(), LOSS)
+        only_entry(tmp_path).write_bytes(content)
+        assert store.get(key(), WindowLoss) is None
+    assert [Path(aside).read_bytes() for aside in store.counts().quarantined] == [b"one", b"two"]
+
+
+class Watched(WindowLoss):
+    """Runs the next of ``reading`` whenever a reader has read an entry and is about to judge it."""
+
+    reading: ClassVar[list[Callable[[], object]]] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _meanwhile(cls, value: object) -> object:
+        if cls.reading:
+            cls.reading.pop()()
+        return value
+
+
+def put_another_kind(root: Path) -> None:
+    """An entry with a good checksum whose value is of no use."""
+    MeasurementStore(root).put(key(), key())
+
+
+def test_two_readers_of_one_damaged_entry_both_report_it(tmp_path: Path) -> None:
+    put_another_kind(tmp_path)
+    stores = [MeasurementStore(tmp_path), MeasurementStore(tmp_path)]
+    both_have_read = Barrier(2, timeout=10)
+    Watched.reading[:] = [both_have_read.wait] * 2
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda store: store.get(key(), Watched), stores)) == [None, None]
+    assert [len(store.counts().quarantined) for store in stores] == [1, 1]
+    assert len(list((tmp_path / "quarantine").iterdir())) == 1
+
+
+def test_an_entry_mended_while_it_was_read_is_not_carried_away(tmp_path: Path) -> None:
+    put_another_kind(tmp_path)
+    store = MeasurementStore(tmp_path)
+    Watched.reading[:] = [lambda: MeasurementStore(tmp_path).put(key(), LOSS)]
+    found = store.get(key(), Watched)
+    assert found is not None
+    assert found.model_dump() == LOSS.model_dump()
+    assert store.get(key(), WindowLoss) == LOSS
+    assert store.counts().quarantined == (str(only_entry(tmp_path)),)
 
 
 def test_a_truncated_entry_is_never_used(tmp_path: Path) -> None:
