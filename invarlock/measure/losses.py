@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 
 import numpy as np
 import torch
@@ -41,8 +41,8 @@ def measure_losses(
     """The loss of each of ``windows``, in order; a window that occurs twice is run once.
 
     batch_size: windows a forward pass; None is 1 on a CPU, 16 elsewhere. The windows that were run are
-    counted by ``store.counts().written["window_loss"]``. Results are kept as each pass ends: a kill loses
-    one pass.
+    counted by ``store.counts().written["window_loss"]``. Results are kept as each pass ends: a kill
+    loses at most the passes in flight, eight on a CPU.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def measure_losses(
 
 
 def _passes(model: LoadedModel, batches: Sequence[Sequence[Window]]) -> Iterator[tuple[WindowLoss, ...]]:
-    """The losses of each batch, in order. On a CPU, passes of one window leave cores idle: some run side by side."""
+    """The losses of each batch, as it ends. On a CPU, passes of one window leave cores idle: some run side by side."""
     if model.device_class != "cpu":
         yield from (run_windows(model, batch) for batch in batches)
         return
@@ -71,8 +71,17 @@ def _passes(model: LoadedModel, batches: Sequence[Sequence[Window]]) -> Iterator
     workers = min(cores, _SIDE_BY_SIDE)
     pool = ThreadPoolExecutor(workers)
     torch.set_num_threads(cores // workers)
+    waiting = iter(batches)
+    in_flight: set[Future[tuple[WindowLoss, ...]]] = set()
     try:
-        yield from pool.map(partial(run_windows, model), batches)
+        # Twice the workers: none idles while results are stored, and few finished passes are ever unstored.
+        while True:
+            for batch in islice(waiting, 2 * workers - len(in_flight)):
+                in_flight.add(pool.submit(run_windows, model, batch))
+            if not in_flight:
+                return
+            done, in_flight = wait(in_flight, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(cores)

@@ -1,6 +1,7 @@
 """Window losses: against transformers' own loss, once per window, the same whatever runs beside them."""
 
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -93,6 +94,32 @@ def test_bytes_do_not_depend_on_order_company_or_interruption(loaded, tmp_path):
         assert all(whole[x.window_id] == x for x in measure_losses(model, piece, store))
 
 
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_passes_behind_a_slow_one_are_stored_as_they_end(loaded, store):
+    model, windows = loaded("gpt2"), _windows(6)
+    stored_meanwhile = []
+
+    def delay_the_first(_module, _args, kwargs):
+        if kwargs["input_ids"].tolist() == [windows[0].tokens.tolist()]:
+            deadline = time.monotonic() + 5
+            while store.counts().written.get("window_loss", 0) < 3 and time.monotonic() < deadline:
+                time.sleep(0.005)
+            stored_meanwhile.append(store.counts().written.get("window_loss", 0))
+
+    with model.module.register_forward_pre_hook(delay_the_first, with_kwargs=True):
+        losses = measure_losses(model, windows, store)
+    assert stored_meanwhile[0] >= 3
+    assert [loss.window_id for loss in losses] == [window.id for window in windows]
+
+
 @pytest.mark.parametrize("name", ["gpt2", "bert", "t5"])
 def test_batches_agree_to_rounding_and_pad_nothing(name, loaded, tmp_path):
     model = loaded(name)
@@ -131,7 +158,7 @@ def test_a_loss_that_is_not_finite_names_its_window(loaded, store):
         pytest.raises(MeasurementError, match="not finite") as caught,
     ):
         measure_losses(broken, windows, store)
-    assert windows[0].id in str(caught.value.where)
+    assert str(caught.value.where) in {f"windows {window.id}" for window in windows}
     assert store.counts().written == {}
 
 
