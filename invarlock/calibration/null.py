@@ -31,13 +31,19 @@ def summarize_null_sweep_reports(
 ) -> dict[str, object]:
     """Summarize the null runs of one tier as plain JSON; :func:`summarize_null_runs` gives the record.
 
-    Parameters ---------- reports: run reports as parsed JSON. tier: all reports that name a tier must name
-    this one. safety_margin: kappa = round(largest |z| x (1 + safety_margin), 3). target_any_warning_rate:
-    share of null runs that may warn before alpha is lowered. pool: digests of related baselines that are
-    pooled on purpose; without it the reports must share one baseline.
+    Parameters
+    ----------
+    reports: run reports as parsed JSON.
+    tier: all reports that name a tier must name this one.
+    safety_margin: kappa = round(largest |z| x (1 + safety_margin), 3).
+    target_any_warning_rate: share of null runs that may warn before alpha is lowered.
+    pool: digests of related baselines that are pooled on purpose; without it the reports must share one
+        baseline.
 
-    Raises ConfigError on a margin or rate out of range, DataError on no usable report, or on reports that mix
-    tiers, baselines, corrections or fixed policy.
+    Raises
+    ------
+    ConfigError: a margin or rate out of range.
+    DataError: no usable report, or reports that mix tiers, baselines, corrections or fixed policy.
     """
     observations = tuple(read_observation(report, position) for position, report in enumerate(reports))
     summary = summarize_null_runs(

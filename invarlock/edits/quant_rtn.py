@@ -22,13 +22,17 @@ def quantize_rtn(
     s = absmax / (2^(bits-1) - 1); q = clamp(round half to even(w / s)); the result is q s, computed in
     float32 and returned in the weight's dtype. An all-zero channel stays zero.
 
-    Parameters ---------- weight: (..., out, in), or (..., in, out) when ``transposed`` (Hugging Face's
-    Conv1D). bits: 2 to 8. group_size: consecutive inputs that share a scale; it must divide ``in``. None: one
-    scale a channel. clip: share in [0, 0.5] of a channel's or group's values that is first clipped, half at
-    each end (quantiles clip/2
-        and 1 - clip/2, linear interpolation).
+    Parameters
+    ----------
+    weight: (..., out, in), or (..., in, out) when ``transposed`` (Hugging Face's Conv1D).
+    bits: 2 to 8.
+    group_size: consecutive inputs that share a scale; it must divide ``in``. None: one scale a channel.
+    clip: share in [0, 0.5] of a channel's or group's values that is first clipped, half at each end
+        (quantiles clip/2 and 1 - clip/2, linear interpolation).
 
-    Raises ConfigError on a parameter out of range or a weight that is no floating-point matrix.
+    Raises
+    ------
+    ConfigError: a parameter out of range, or a weight that is no floating-point matrix.
     """
     _check(weight, bits, clip)
     rows = weight.transpose(-1, -2) if transposed else weight
