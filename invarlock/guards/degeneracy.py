@@ -22,8 +22,9 @@ def norm_collapse_ratio(pair: ModulePair) -> float:
     """How far the smallest row or column fell behind the median one, against the baseline.
 
     For rows, and for columns: (min / median of the subject's norms) / (min / median of the baseline's); the
-    smaller of the two. An axis whose smallest norm is already 0 in the baseline (an unused padding row)
-    cannot collapse and counts as 1.
+    smaller of the two. Both are over the rows that are not dead, so an unused padding row of the baseline
+    hides nothing; more dead rows than in the baseline are a ratio of 0, however many live on. Dead rows are
+    counted, not named. An axis that is all dead in the baseline cannot collapse and counts as 1.
     """
     return min(
         _axis_ratio(pair.baseline.row_norms, pair.subject.row_norms),
@@ -32,10 +33,10 @@ def norm_collapse_ratio(pair: ModulePair) -> float:
 
 
 def _axis_ratio(base: NormRange, subject: NormRange) -> float:
-    if base.min == 0.0:
-        return 1.0
-    if subject.median == 0.0:
+    if subject.zeros > base.zeros:
         return 0.0
+    if base.median == 0.0:
+        return 1.0
     return (subject.min / subject.median) / (base.min / base.median)
 
 

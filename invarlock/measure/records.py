@@ -5,25 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from invarlock.digests import digest_of
 from invarlock.families import Family
 from invarlock.record import Record
+
+_LARGEST_TOL = 1e-4  # the relative error that is promised of a converged sigma_max (design page 2)
 
 
 class EstimatorContract(Record):
     """How sigma_max was estimated; two numbers are comparable only under the same contract.
 
     method: ``lanczos`` (converged) or ``power_iter`` (the published caps' estimator); tol: relative residual
-    at which it stops; max_iter: steps at most; seed: of the Gaussian start; dtype: of the arithmetic.
+    at which Lanczos stops, in (0, 1e-4], not used by ``power_iter``; max_iter: steps at most; seed: of the
+    Gaussian start; dtype: of the arithmetic.
     """
 
     method: Literal["lanczos", "power_iter"]
-    tol: float
-    max_iter: int
-    seed: int
-    dtype: str
+    tol: float = Field(ge=0.0)
+    max_iter: int = Field(ge=1)
+    seed: int = Field(ge=0, lt=2**63)
+    dtype: Literal["float32", "float64"]
+
+    @field_validator("tol")
+    @classmethod
+    def _reachable(cls, tol: float, info: ValidationInfo) -> float:
+        if info.data.get("method") == "lanczos" and not 0.0 < tol <= _LARGEST_TOL:
+            raise ValueError(f"{tol} is not in (0, {_LARGEST_TOL}], the range for lanczos")
+        return tol
 
     @property
     def digest16(self) -> str:
@@ -32,8 +42,13 @@ class EstimatorContract(Record):
 
 
 class NormRange(Record):
-    """Minimum, median and maximum Euclidean norm over the rows, or columns, of one matrix."""
+    """Euclidean norms of the rows, or columns, of one matrix.
 
+    zeros: how many are dead, at most 1e-6 of the largest (an edit by SVD leaves rounding where a padding row
+    was 0); min, median, max: over the others, 0 when there are none.
+    """
+
+    zeros: int
     min: float
     median: float
     max: float

@@ -82,10 +82,13 @@ def estimate_sigma_max(matrix: torch.Tensor, contract: EstimatorContract = CONVE
         return _full_svd(tall)
     if not tall.any():
         return SigmaEstimate(0.0, 0.0, 0, "lanczos")
-    estimate = _lanczos(tall, contract)
-    # The recurrence's own residual is rounded as well, so the fresh one may be a little above tol.
+    # The solvers' own residuals are rounded as well, so the fresh one may be a little above tol.
     within = 2 * contract.tol + _rounding(tall)
-    return estimate if estimate.residual <= within * estimate.sigma else _arpack(tall, contract)
+    for solve in (_lanczos, _arpack):
+        estimate = solve(tall, contract)
+        if estimate.residual <= within * estimate.sigma:
+            return estimate
+    raise _not_converged(tall, contract)
 
 
 def _full_svd(tall: torch.Tensor) -> SigmaEstimate:
@@ -132,12 +135,16 @@ def _arpack(tall: torch.Tensor, contract: EstimatorContract) -> SigmaEstimate:
     try:
         _, _, right = svds(operator, k=1, ncv=basis, tol=contract.tol, v0=start, maxiter=100)
     except ArpackNoConvergence as error:
-        raise MeasurementError(
-            f"sigma_max of a {tall.shape[0]} x {tall.shape[1]} matrix did not converge to {contract.tol}",
-            fix="raise tol or max_iter in the estimator contract",
-        ) from error
+        raise _not_converged(tall, contract) from error
     vector = torch.from_numpy(right[0].copy()).to(tall.dtype)
     return _certified(tall, vector, products // 2 + 1, "arpack")
+
+
+def _not_converged(tall: torch.Tensor, contract: EstimatorContract) -> MeasurementError:
+    return MeasurementError(
+        f"sigma_max of a {tall.shape[0]} x {tall.shape[1]} matrix did not converge to {contract.tol}",
+        fix="raise tol or max_iter in the estimator contract, or use dtype float64",
+    )
 
 
 def _certified(

@@ -16,8 +16,9 @@ from invarlock.record import Record
 from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
 
 KIND = "tensor_stats"
-_VERSION = 1
+_VERSION = 2
 _REAL = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+_DEAD = 1e-6  # of the largest norm: what rounding leaves of a zero row in float32
 _EXTREME_EXPONENT = 30  # beyond 2^+-30 the squares of float32 entries, summed, near the ends of its range
 
 
@@ -137,9 +138,12 @@ def frobenius_norm(matrix: torch.Tensor) -> float:
 
 
 def _range(norms: torch.Tensor, scaled: Scaled) -> NormRange:
-    low, high = (float(bound) for bound in torch.aminmax(norms))
-    median = float(np.median(norms.numpy()))
-    return NormRange(min=scaled.back(low), median=scaled.back(median), max=scaled.back(high))
+    alive = norms[norms > _DEAD * norms.max()].numpy()
+    zeros = norms.numel() - len(alive)
+    if not len(alive):
+        return NormRange(zeros=zeros, min=0.0, median=0.0, max=0.0)
+    low, median, high = (scaled.back(float(norm)) for norm in (alive.min(), np.median(alive), alive.max()))
+    return NormRange(zeros=zeros, min=low, median=median, max=high)
 
 
 def digest_matrix(matrix: torch.Tensor, tensor: torch.Tensor, sha256: str) -> str:

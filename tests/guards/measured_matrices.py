@@ -19,7 +19,9 @@ CONTRACT = EstimatorContract(method="lanczos", tol=1e-6, max_iter=200, seed=0, d
 
 def _norms(matrix: np.ndarray, axis: int) -> NormRange:
     norms = np.linalg.norm(matrix, axis=axis)
-    return NormRange(min=norms.min(), median=float(np.median(norms)), max=norms.max())
+    live = norms[norms > 1e-6 * norms.max()]
+    low, median, high = np.quantile(live, [0.0, 0.5, 1.0]) if live.size else (0.0, 0.0, 0.0)
+    return NormRange(zeros=len(norms) - len(live), min=low, median=median, max=high)
 
 
 def measure(name: str, matrix: np.ndarray) -> ModuleStatistics:

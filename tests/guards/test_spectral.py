@@ -171,6 +171,25 @@ def test_a_row_that_was_zero_before_is_no_collapse(weights):
     padded[0] = 0.0
     baseline = weights | {"embed.0": padded}
     assert not [v for v in judge(baseline, baseline).violations if v.type == "norm_collapse"]
+    residue = padded.copy()
+    residue[0] = 1e-9  # what an SVD leaves of it
+    report = judge(baseline, weights | {"embed.0": residue})
+    assert not [v for v in report.violations if v.type == "norm_collapse"]
+
+
+@pytest.mark.parametrize(("dead", "factor"), [(1, 0.0), (17, 0.0), (1, 0.01), (7, 0.01)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_row_that_was_zero_before_hides_no_collapse(weights, dead, factor, axis):
+    padded = weights["embed.0"].T.copy() if axis else weights["embed.0"].copy()
+    padded[0] = 0.0
+    edited = padded.copy()
+    edited[1 : 1 + dead] *= factor
+    if axis:
+        padded, edited = padded.T, edited.T
+    report = judge(weights | {"embed.0": padded}, weights | {"embed.0": edited})
+    found = {v.type: v.severity for v in report.violations if v.module == "embed.0"}
+    assert found["norm_collapse"] is Severity.FATAL
+    assert report.verdict is Verdict.BLOCK
 
 
 def test_drift_is_recorded_always_and_gated_where_the_tier_caps_it(weights):

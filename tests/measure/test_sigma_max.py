@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
+from invarlock.errors import MeasurementError
 from invarlock.measure.families import modules_of
 from invarlock.measure.records import EstimatorContract
 from invarlock.measure.sigma_max import CONVERGED, POWER_ITER, estimate_sigma_max
@@ -106,6 +108,31 @@ def test_arpack_takes_over_where_lanczos_is_cut_short():
     estimate = estimate_sigma_max(matrix, contract)
     assert estimate.solver == "arpack"
     assert estimate.sigma == pytest.approx(float(torch.linalg.svdvals(matrix)[0]), rel=PROMISED)
+
+
+def test_a_tolerance_that_no_solver_reaches_is_an_error():
+    with pytest.raises(MeasurementError, match="500 x 300 matrix did not converge"):
+        estimate_sigma_max(_gaussian(500, 300), CONVERGED.model_copy(update={"tol": 1e-12}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "power_iter", "max_iter": 0},
+        {"dtype": "bfloat16"},
+        {"tol": 0.0},
+        {"tol": 2e-4},
+        {"method": "power_iter", "tol": -1.0},
+        {"seed": -1},
+        {"seed": 2**64},
+        {"method": "svd"},
+    ],
+)
+def test_a_contract_that_cannot_be_kept_is_refused_by_key(change):
+    with pytest.raises(ValidationError) as caught:
+        EstimatorContract(**(CONVERGED.model_dump() | change))
+    (error,) = caught.value.errors()
+    assert error["loc"] == (list(change)[-1],)
 
 
 def test_float64_arithmetic_is_more_exact():

@@ -56,6 +56,18 @@ def test_statistics_are_those_of_the_definition(dtype, size):
         assert found == pytest.approx((expected.min(), np.median(expected), expected.max()), rel=1e-5)
 
 
+@pytest.mark.parametrize("left", [0.0, 1e-9])
+def test_dead_rows_are_counted_apart_from_the_others(left):
+    tensor = _matrix()
+    tensor[[0, 7, 50]] *= left
+    expected = np.linalg.norm(np.delete(tensor.double().numpy(), [0, 7, 50], axis=0), axis=1)
+    rows = measure_tensor(tensor, CONVERGED, where="here").row_norms
+    assert (rows.zeros, rows.min) == (3, pytest.approx(expected.min()))
+    assert rows.median == pytest.approx(np.median(expected))
+    empty = measure_tensor(torch.zeros(5, 4), CONVERGED, where="here").column_norms
+    assert (empty.zeros, empty.min, empty.max) == (4, 0.0, 0.0)
+
+
 def test_a_zero_matrix_has_no_rank():
     measured = measure_tensor(torch.zeros(100, 80), CONVERGED, where="here")
     assert (measured.sigma_max, measured.frobenius, measured.stable_rank, measured.rms) == (0, 0, 0, 0)
