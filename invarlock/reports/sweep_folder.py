@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from invarlock.digests import sha256_file
-from invarlock.errors import ConfigError
+from invarlock.errors import ConfigError, StoreError
 from invarlock.files import sync_folder, write_atomic, write_json
 from invarlock.record import Record
 
@@ -63,34 +63,45 @@ class SweepFolder:
         return {path.relative_to(self.staging).as_posix(): sha256_file(path) for path in files}
 
     def publish(self, manifest: Manifest) -> None:
-        """Put the staged files under the final name, whole or not at all."""
+        """Put the staged files under the final name, whole or not at all.
+
+        StoreError when the folders cannot be renamed; the next sweep then puts the old results back.
+        """
         write_json(self.staging / MANIFEST, manifest.model_dump(mode="json"))
-        previous = _previous(self.out)
-        if self.out.exists():
-            self.out.replace(previous)
-        self.staging.replace(self.out)
-        sync_folder(self.out.parent)
-        shutil.rmtree(previous, ignore_errors=True)
+        try:
+            for folder in (self.staging, *(path for path in self.staging.rglob("*") if path.is_dir())):
+                sync_folder(folder)
+            if self.out.exists():
+                self.out.replace(_beside(self.out, "previous"))
+            self.staging.replace(self.out)
+            sync_folder(self.out.parent)
+        except OSError as error:
+            raise StoreError(
+                f"the results cannot be put in place: {error.strerror}",
+                where=self.out,
+                fix="check that its folder is writable and run the same command again; measurements are kept",
+            ) from error
 
 
 @contextmanager
 def claim(out: Path, run_key: str, *, fresh: bool) -> Iterator[SweepFolder]:
-    """Hold ``out`` for one sweep and give its staging folder.
+    """Hold ``out`` for one sweep, to the end of the block, and give its staging folder.
 
     ConfigError when it cannot be written, holds another sweep's results (without ``fresh``), holds files that no
-    sweep wrote, or is held by another process. Nothing under ``out`` changes before :meth:`SweepFolder.publish`.
+    sweep wrote, or is held by another process. No result under ``out`` changes before :meth:`SweepFolder.publish`.
     """
     out = out.resolve()
-    staging = out.with_name(f".{out.name}.partial")
-    held = _hold(staging, out)
-    try:
-        _recover(out)
-        _refuse_foreign(out, run_key, fresh=fresh)
-        _empty(staging)  # what a killed sweep left
-        yield SweepFolder(out, staging)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        os.close(held)
+    staging = _beside(out, "partial")
+    with _held(out):
+        with _refusing_unwritable(out):
+            _settle(out, staging)  # what a killed sweep left
+            _refuse_foreign(out, run_key, fresh=fresh)
+            staging.mkdir()
+        try:
+            yield SweepFolder(out, staging)
+        finally:
+            with suppress(OSError):  # the results are in place; the next sweep tries again and tells
+                _settle(out, staging)
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -101,48 +112,86 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def _previous(out: Path) -> Path:
-    return out.with_name(f".{out.name}.previous")
+def _beside(out: Path, role: str) -> Path:
+    return out.with_name(f".{out.name}.{role}")
 
 
-def _hold(staging: Path, out: Path) -> int:
-    """Lock the staging folder itself: the kernel lets go when the holder dies, and nothing is left behind."""
+@contextmanager
+def _refusing_unwritable(out: Path) -> Iterator[None]:
     try:
-        staging.mkdir(parents=True, exist_ok=True)
-        held = os.open(staging, os.O_RDONLY)
+        yield
     except OSError as error:
         raise ConfigError(
             f"--out cannot be written: {error.strerror}",
-            where=out,
+            where=error.filename or out,
             fix="choose a folder that you can write to",
         ) from error
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Lock a file beside ``out`` that no publication renames: the kernel lets go of it when the holder dies."""
+    lock = _beside(out, "lock")
+    with _refusing_unwritable(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        held = _lock(lock, out)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+        yield
+    finally:
+        if _is_at(lock, held):
+            lock.unlink()  # still locked: whoever opened it before sees that it is gone, and opens the next
         os.close(held)
-        raise ConfigError(
-            "another sweep is writing here now", where=out, fix="wait for it, or choose another --out"
-        ) from error
-    return held
 
 
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+def _lock(lock: Path, out: Path) -> int:
+    while True:
+        held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(held)
+            raise ConfigError(
+                "another sweep is writing here now", where=out, fix="wait for it, or choose another --out"
+            ) from error
+        if _is_at(lock, held):
+            return held
+        os.close(held)  # its holder ended, and removed it, between the two calls above
 
 
-def _recover(out: Path) -> None:
-    """Finish what a crash between the two renames of a publication left."""
-    previous = _previous(out)
-    if previous.exists() and not out.exists():
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _settle(out: Path, staging: Path) -> None:
+    """Leave one result, whole, and nothing beside it, wherever a publication stopped.
+
+    A replaced result is deleted under the staging name, so whatever is called previous is always whole.
+    """
+    _remove(staging)
+    previous = _beside(out, "previous")
+    if not previous.exists():
+        return
+    if _is_vacant(out):
         previous.replace(out)
+    elif read_manifest(out) is not None:
+        previous.replace(staging)
+        _remove(staging)
+
+
+def _remove(folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+
+
+def _is_vacant(out: Path) -> bool:
+    return not out.exists() or (out.is_dir() and not any(out.iterdir()))
 
 
 def _refuse_foreign(out: Path, run_key: str, *, fresh: bool) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if _is_vacant(out):
         return
     manifest = read_manifest(out)
     if manifest is None:
