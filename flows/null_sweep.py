@@ -19,6 +19,7 @@ from invarlock.calibration.null_settings import NullSettings, read_settings
 from invarlock.home import home
 from invarlock.measure.models import pick_device
 from invarlock.measure.sigma_max import CONVERGED
+from invarlock.network import apply_network_switch
 from invarlock.policy.schema import Tier
 from invarlock.reports.null_sweep_folder import patch_sha256, sweep_files
 from invarlock.reports.null_sweep_report import NullSweepReport
@@ -84,6 +85,7 @@ def run_null_sweep(request: NullSweepRequest) -> NullSweepResult:
 )
 def null_sweep(request: NullSweepRequest) -> NullSweepResult:
     """Calibrate spectral kappa and alpha from null runs (seed 000); see ``invarlock calibrate null-sweep``."""
+    apply_network_switch(request.allow_network)  # a worker's process has not been through the command line
     clock = WorkClock()
     settings = read_settings(request)
     plan = plan_sweep(request, settings)
@@ -124,8 +126,11 @@ def plan_model(
         seeds=request.seeds,
         preview=settings.preview,
         final=settings.final,
+        allow_network=request.allow_network,
     )
-    edits = draw_edits(identity.root, request.seeds) if request.null is NullKind.BENIGN else {}
+    edits = (
+        draw_edits(identity.root, identity.digest, request.seeds) if request.null is NullKind.BENIGN else {}
+    )
     return PlannedModel(label=label_of(reference, taken), identity=identity, windows=windows, edits=edits)
 
 
@@ -147,16 +152,15 @@ def submit_cells(plan: NullSweepPlan) -> Submitted:
     variants: list[Future] = []
     cells: dict[Cell, tuple[Future, ...]] = {}
     for model in plan.models:
-        root, digest = model.identity.root, model.identity.digest
-        baseline = submit(measure_variant, root, digest, None, plan.contract)
+        baseline = submit(measure_variant, model.identity, None, plan.contract)
         variants.append(baseline)
         for seed, schedule in model.windows.schedules.items():
-            measured = (plan.config.dataset, schedule, plan.arithmetic)
-            baseline_losses = submit(run_windows, root, digest, baseline, None, *measured)
+            measured = (plan.config.dataset, model.windows.tokenizer_hash, schedule, plan.arithmetic)
+            baseline_losses = submit(run_windows, model.identity, baseline, None, *measured)
             subject, losses = baseline, baseline_losses
             if (edit := model.edits.get(seed)) is not None:
-                subject = submit(measure_variant, root, digest, edit, plan.contract)
-                losses = submit(run_windows, root, digest, subject, edit, *measured)
+                subject = submit(measure_variant, model.identity, edit, plan.contract)
+                losses = submit(run_windows, model.identity, subject, edit, *measured)
                 variants.append(subject)
             for tier in plan.tiers:
                 cell = Cell(model=model.label, tier=tier, seed=seed)

@@ -28,11 +28,10 @@ _PACKAGES = (
 
 
 class CodeVersion(Record):
-    """Version, hex SHA-256 over every source file of the product, and the git commit of a checkout."""
+    """Version of the product, hex SHA-256 over every source file of it, and the packages beside it."""
 
     version: str
     sha256: str
-    commit: str | None
     python: str
     packages: dict[str, str]
 
@@ -54,7 +53,6 @@ def code_version() -> CodeVersion:
     return CodeVersion(
         version=__version__,
         sha256=code_sha256(),
-        commit=_commit(),
         python=platform.python_version(),
         packages={name: found for name in _PACKAGES if (found := _installed(name)) is not None},
     )
@@ -67,7 +65,8 @@ def _installed(package: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
+    """The git commit of a checkout, None elsewhere."""
     if not (_TOP / ".git").exists():  # an installed wheel: the folder above belongs to somebody else
         return None
     done = subprocess.run(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -21,10 +20,9 @@ from prefect.context import TaskRunContext
 from prefect.filesystems import LocalFileSystem
 from prefect.results import ResultStore
 
-import invarlock
-import tasks
-from invarlock.digests import digest_of, sha256_file
+from invarlock.digests import digest_of
 from invarlock.errors import StoreError
+from invarlock.provenance import code_sha256
 from invarlock.store.documents import Reference, read_document
 
 log = logging.getLogger(__name__)
@@ -40,7 +38,7 @@ def cached_task(
     ----------
     name: shown by Prefect, part of the key.
     key: parameters that decide the result: digests, records and plain JSON values. The others (a path, a
-        label) must not change it. The code of the library and of the tasks is part of every key.
+        label) must not change it. The product's code is part of every key.
     run_name: template of the name of a run, such as ``"measure {label}"``.
 
     >>> @cached_task(name="measure weights", key=("model_digest", "contract_digest"))
@@ -54,7 +52,7 @@ def cached_task(
 
         def trusted_key(context: TaskRunContext, arguments: Mapping[str, Any]) -> str:
             inputs = {parameter: arguments[parameter] for parameter in key}
-            digest = digest_of({"code": code_digest(), "task": name, "inputs": inputs})
+            digest = digest_of({"code": code_sha256(), "task": name, "inputs": inputs})
             _remove_untrusted(context.result_store, digest)
             return digest
 
@@ -70,19 +68,6 @@ def cached_task(
     return decorate
 
 
-@cache
-def code_digest() -> str:
-    """Hex SHA-256 over every source file of ``invarlock`` and ``tasks``: changed code finds no old result."""
-    roots = [Path(package.__path__[0]) for package in (invarlock, tasks)]
-    return digest_of(
-        {
-            str(path.relative_to(root.parent)): sha256_file(path)
-            for root in roots
-            for path in sorted(root.rglob("*.py"))
-        }
-    )
-
-
 def _remove_untrusted(store: ResultStore, key: str) -> None:
     if not isinstance(store.result_storage, LocalFileSystem) or store.result_storage.basepath is None:
         raise StoreError(
@@ -94,10 +79,15 @@ def _remove_untrusted(store: ResultStore, key: str) -> None:
     if not entry.exists():
         return
     try:
-        reference = store.read(key).result if store.exists(key) else None
-        if not isinstance(reference, Reference):
+        record = store.read(key) if store.exists(key) else None
+        # An entry that was copied from another key is as damaged as a torn one.
+        if (
+            record is None
+            or Path(record.metadata.storage_key or "").name != key
+            or not isinstance(record.result, Reference)
+        ):
             raise StoreError("a cache entry is damaged", where=entry)
-        read_document(reference)
+        read_document(record.result)
     except StoreError as error:
         log.warning("%s; the task runs again", error.what, extra={"path": error.where})
         entry.unlink(missing_ok=True)

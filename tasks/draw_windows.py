@@ -7,12 +7,20 @@ from prefect.cache_policies import NO_CACHE
 
 from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.drawing import DrawnWindows, draw_schedules
-from tasks.resources import window_pool
+from invarlock.data.tokenizer import load_tokenizer
+from invarlock.data.windows import build_pool
 
 
 @task(name="draw windows", cache_policy=NO_CACHE, persist_result=False)
 def draw_windows(
-    root: str, dataset: DatasetSpec, *, seeds: tuple[int, ...], preview: int, final: int
+    root: str,
+    dataset: DatasetSpec,
+    *,
+    seeds: tuple[int, ...],
+    preview: int,
+    final: int,
+    allow_network: bool,
 ) -> DrawnWindows:
     """The schedules of ``seeds`` over the windows that the tokenizer in ``root`` makes."""
-    return draw_schedules(window_pool(dataset, root), seeds=seeds, preview=preview, final=final)
+    pool = build_pool(dataset, load_tokenizer(root), allow_network=allow_network)
+    return draw_schedules(pool, seeds=seeds, preview=preview, final=final)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from invarlock.edits.benign import BenignEdit
-from invarlock.measure.records import EstimatorContract
+from invarlock.measure.records import EstimatorContract, ModelIdentity
 from invarlock.measure.variant import measure_variant as measure
 from invarlock.store.documents import Reference
 from tasks.caching import cached_task
 from tasks.resources import checkpoint, documents, measurements
 
 
-@cached_task(name="measure weights", key=("digest", "edit", "contract"))
-def measure_variant(
-    root: str, digest: str, edit: BenignEdit | None, contract: EstimatorContract
-) -> Reference:
-    """The measurement of the checkpoint in ``root`` (model digest ``digest``) under ``edit``."""
-    return documents().put(measure(checkpoint(root), edit, measurements(), contract))
+@cached_task(name="measure weights", key=("model", "edit", "contract"))
+def measure_variant(model: ModelIdentity, edit: BenignEdit | None, contract: EstimatorContract) -> Reference:
+    """The measurement of ``model`` under ``edit``."""
+    return documents().put(measure(checkpoint(model.root), model.digest, edit, measurements(), contract))

@@ -13,7 +13,6 @@ from invarlock.calibration.null_plan import Cell, NullSweepPlan
 from invarlock.calibration.null_records import NullSummary
 from invarlock.measure.records import VariantMeasurement
 from invarlock.policy.schema import Tier
-from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.reports.null_sweep_folder import NullSweepFindings, write_null_sweep
 from invarlock.reports.null_sweep_report import NullSweepReport, Work
 from invarlock.reports.run_report import RunReport
@@ -44,7 +43,6 @@ def publish_null_sweep(
     return write_null_sweep(
         folder,
         findings,
-        tiers_path=live_tiers_path(),
         generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
         work=work,
     )

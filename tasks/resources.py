@@ -15,9 +15,12 @@ from invarlock.data.windows import WindowPool, build_pool
 from invarlock.edits.benign import BenignEdit
 from invarlock.edits.noop import Noop
 from invarlock.edits.overlay import EditedCheckpoint
+from invarlock.errors import DataError
 from invarlock.home import home
 from invarlock.measure.checkpoint import Checkpoint, open_checkpoint
+from invarlock.measure.identity import ensure_unchanged
 from invarlock.measure.models import LoadedModel, applied, load_model
+from invarlock.measure.records import ModelIdentity
 from invarlock.network import network_allowed
 from invarlock.record import Record
 from invarlock.store.documents import DocumentStore, Reference, read_document
@@ -39,13 +42,19 @@ def documents() -> DocumentStore:
     return DocumentStore(home() / "documents")
 
 
-@lru_cache(maxsize=8)
-def window_pool(dataset: DatasetSpec, root: str) -> WindowPool:
-    """Every window of ``dataset`` as the tokenizer in ``root`` cuts it."""
-    return build_pool(dataset, load_tokenizer(root), allow_network=network_allowed())
+@lru_cache(maxsize=4)
+def known_pool(dataset: DatasetSpec, root: str, dataset_hash: str, tokenizer_hash: str) -> WindowPool:
+    """The windows of ``dataset`` that were drawn from. DataError when text or tokenizer are others now."""
+    pool = build_pool(dataset, load_tokenizer(root), allow_network=network_allowed())
+    if (pool.dataset_hash, pool.tokenizer_hash) != (dataset_hash, tokenizer_hash):
+        raise DataError(
+            "the text or the tokenizer changed since the windows were drawn",
+            where=f"dataset: provider {pool.provider}",
+            fix="leave the files alone during a sweep, and run it again",
+        )
+    return pool
 
 
-@lru_cache(maxsize=8)
 def checkpoint(root: str) -> Checkpoint:
     """The checkpoint in ``root``, opened. Its flags were checked when the model was first opened."""
     return open_checkpoint(root, allow_pickle=True)
@@ -53,23 +62,27 @@ def checkpoint(root: str) -> Checkpoint:
 
 @contextmanager
 def live_variant(
-    root: str, digest: str, edit: BenignEdit | None, edited_digest: str, arithmetic: Arithmetic
+    model: ModelIdentity, edit: BenignEdit | None, weights_digest: str, arithmetic: Arithmetic
 ) -> Iterator[LoadedModel]:
-    """The model in ``root`` (digest ``digest``) in memory, ``edit`` applied inside the block.
-
-    edited_digest: of the weights that then run; ``digest`` itself without an edit.
-    """
+    """``model`` in memory, ``edit`` applied inside the block; weights_digest: of the weights that then run."""
     with _LIVE:
-        model = _live_model(root, digest, arithmetic.dtype.value, arithmetic.device)
-        source = EditedCheckpoint(checkpoint(root), edit or Noop())
+        loaded = _live_model(model, arithmetic)
+        source = EditedCheckpoint(checkpoint(model.root), edit or Noop())
         tensors = {name: source.read(name) for name in (edit.tensors if edit else ())}
-        with applied(model, tensors, variant_digest=edited_digest) as variant:
+        with applied(loaded, tensors, variant_digest=model.behaviour(weights_digest)) as variant:
             yield variant
 
 
 @lru_cache(maxsize=1)
-def _live_model(root: str, digest: str, dtype: str, device: str) -> LoadedModel:
-    return load_model(checkpoint(root), model_digest=digest, dtype=dtype, device=device)
+def _live_model(model: ModelIdentity, arithmetic: Arithmetic) -> LoadedModel:
+    loaded = load_model(
+        checkpoint(model.root),
+        model_digest=model.behaviour(model.digest),
+        dtype=arithmetic.dtype.value,
+        device=arithmetic.device,
+    )
+    ensure_unchanged(model)  # what was loaded is what was identified
+    return loaded
 
 
 @lru_cache(maxsize=512)

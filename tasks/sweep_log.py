@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from invarlock.calibration.null_plan import Cell, NullSweepPlan, PlannedModel
+from invarlock.errors import StoreError
 from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.run_report import RunReport
 from invarlock.store.documents import Reference, read_document
@@ -64,6 +65,13 @@ def finish_sweep(
             *((f"kappa_{f.value}", kappa) for f, kappa in summary.recommendations.family_caps.items()),
         )
     }
+    recorded = tracker.param(run, "patch_sha256")
+    if recorded not in (None, patch_sha256):
+        raise StoreError(
+            f"MLflow holds another patch of this sweep ({recorded}) than was made now ({patch_sha256})",
+            where=f"run {run.run_id}",
+            fix="something that the run key does not cover has changed; compare the two, and report it",
+        )
     tracker.log(run, params={"patch_sha256": patch_sha256}, tags=tags, metrics=metrics)
     return tracker.finish(run, files)
 
@@ -91,9 +99,9 @@ def _sweep_params(plan: NullSweepPlan) -> dict[str, str]:
         "seeds": " ".join(map(str, plan.seeds)),
         "safety_margin": repr(plan.safety_margin),
         "target_any_warning_rate": repr(plan.target_any_warning_rate),
-        "config_sha256": plan.config_sha256,
-        "tiers_sha256": plan.tiers_sha256,
-        "code_sha256": plan.code_sha256,
+        "config_sha256": plan.config_input.sha256,
+        "tiers_sha256": plan.tiers_input.sha256,
+        "code_sha256": plan.code.sha256,
         "estimator_contract": plan.contract.digest16,
         **{f"model_digest.{model.label}": model.identity.digest for model in plan.models},
         **{f"dataset_hash.{model.label}": model.windows.dataset_hash for model in plan.models},

@@ -129,6 +129,12 @@ class Tracker:
                 self.client.log_batch(run.run_id, params=[Param(SEAL, seal)])
         return replace(run, complete=True)
 
+    def param(self, run: RunHandle, name: str) -> str | None:
+        """A parameter of the run, None when it has none of that name."""
+        with explained(self.uri):
+            value = self.client.get_run(run.run_id).data.params.get(name)
+        return None if value is None else str(value)
+
     def fail(self, run: RunHandle) -> None:
         """End the run as FAILED; the next one with its key continues it."""
         with explained(self.uri):

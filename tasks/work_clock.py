@@ -6,6 +6,7 @@ import platform
 import time
 
 from invarlock.measure import losses, tensor_statistics
+from invarlock.provenance import commit
 from invarlock.reports.null_sweep_report import Work
 from tasks.resources import measurements
 
@@ -42,5 +43,6 @@ class WorkClock:
             quarantined=after.quarantined[len(self._before.quarantined) :],
             seconds=dict(self._seconds),
             host=platform.node(),
+            commit=commit(),
             mlflow_run_id=mlflow_run_id,
         )

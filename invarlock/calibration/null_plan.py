@@ -12,10 +12,11 @@ from invarlock.data.drawing import DrawnWindows
 from invarlock.digests import digest_of
 from invarlock.edits.benign import BenignEdit
 from invarlock.errors import ConfigError
+from invarlock.input_file import InputFile
 from invarlock.measure.records import EstimatorContract, ModelIdentity
 from invarlock.policy.resolution import ResolvedPolicy
 from invarlock.policy.schema import Scope, Tier
-from invarlock.provenance import code_sha256
+from invarlock.provenance import CodeVersion, code_version
 from invarlock.record import Record
 
 
@@ -53,9 +54,8 @@ class NullSweepPlan(Record):
     Two sweeps with equal ``run_key`` have equal results.
     """
 
-    config_path: str
+    inputs: tuple[InputFile, ...]
     config: SweepConfig
-    config_sha256: str
     profile: str
     arithmetic: Arithmetic
     null: NullKind
@@ -66,17 +66,26 @@ class NullSweepPlan(Record):
     seeds: tuple[int, ...]
     models: tuple[PlannedModel, ...]
     policies: Mapping[Tier, ResolvedPolicy]
-    tiers_sha256: str
     contract: EstimatorContract
-    code_sha256: str
+    code: CodeVersion
 
     @property
     def run_key(self) -> str:
-        """Hex SHA-256 that names this sweep wherever it runs: paths of this machine are left out."""
-        plan = self.model_dump(mode="json", exclude={"config_path"})
+        """Hex SHA-256 that names this sweep wherever it runs: folders of this machine are left out."""
+        plan = self.model_dump(mode="json")
         for model in plan["models"]:
-            model["identity"] = model["identity"]["digest"]
+            del model["identity"]["root"]
         return digest_of(plan)
+
+    @property
+    def config_input(self) -> InputFile:
+        """The config as it was read."""
+        return self.inputs[0]
+
+    @property
+    def tiers_input(self) -> InputFile:
+        """The tiers file as it was read: what the patch is made against."""
+        return next(file for file in self.inputs if file.name == "runtime/tiers.yaml")
 
     def cells(self) -> Iterator[Cell]:
         """Model by model and seed by seed, so that each measurement serves every tier at once."""
@@ -94,19 +103,11 @@ class NullSweepPlan(Record):
         model = f"{cell.model}/" if len(self.models) > 1 else ""
         return f"runs/{cell.tier.value}/{model}seed_{cell.seed}"
 
-    def naive_windows(self) -> int:
-        """How many it would be, were every cell run by itself."""
+    def windows_run_by_run(self) -> int:
+        """How many window losses the sweep would take, were every cell run by itself."""
         schedules = [s for model in self.models for s in model.windows.schedules.values()]
         arms = 2 if self.null is NullKind.BENIGN else 1
         return arms * len(self.tiers) * sum(len(s.preview + s.final) for s in schedules)
-
-    def distinct_windows(self) -> int:
-        """How many (model variant, window) losses the sweep needs; a benign null edits per seed."""
-        total = sum(model.windows.distinct() for model in self.models)
-        if self.null is NullKind.BENIGN:
-            schedules = (s for model in self.models for s in model.windows.schedules.values())
-            total += sum(len(schedule.preview + schedule.final) for schedule in schedules)
-        return total
 
     @property
     def widest_tier(self) -> Tier:
@@ -133,9 +134,8 @@ def settle(
             "two of the models have the same weights", where="--model", fix="name each baseline once"
         )
     return NullSweepPlan(
-        config_path=str(settings.config_path),
+        inputs=settings.inputs,
         config=settings.config,
-        config_sha256=settings.config_sha256,
         profile=request.profile,
         arithmetic=Arithmetic(
             dtype=settings.dtype, device=device, batch_size=settings.config.eval.batch_size
@@ -148,9 +148,8 @@ def settle(
         seeds=request.seeds,
         models=tuple(models),
         policies=settings.policies,
-        tiers_sha256=settings.tiers_sha256,
         contract=contract,
-        code_sha256=code_sha256(),
+        code=code_version(),
     )
 
 

@@ -8,34 +8,32 @@ from pathlib import Path
 
 from invarlock.calibration.null_request import NullSweepRequest
 from invarlock.config import Dtype, SweepConfig, load_sweep_config
-from invarlock.digests import digest_of
 from invarlock.edits.names import NOOP
 from invarlock.errors import ConfigError
 from invarlock.home import find_config
-from invarlock.policy.profiles import load_profile
+from invarlock.input_file import InputFile, read_input
+from invarlock.policy.profiles import load_profile, profile_files
 from invarlock.policy.resolution import ResolvedPolicy, resolve_policy
 from invarlock.policy.schema import Tier
-from invarlock.policy.tiers_file import live_tiers_path, tiers_digest
+from invarlock.policy.tiers_file import live_tiers_path
 
 
 @dataclass(frozen=True)
 class NullSettings:
     """What files and options say, together.
 
-    config_sha256: of the parsed config, so that a comment does not make another sweep. preview, final: windows a
-    schedule. device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    inputs: config, tiers and profile as they were read, config first. preview, final: windows a schedule. device:
+    ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
-    config_path: Path
+    inputs: tuple[InputFile, ...]
     config: SweepConfig
-    config_sha256: str
     preview: int
     final: int
     dtype: Dtype
     device: str
     references: tuple[str, ...]
     policies: Mapping[Tier, ResolvedPolicy]
-    tiers_sha256: str
 
 
 def read_settings(request: NullSweepRequest) -> NullSettings:
@@ -43,6 +41,8 @@ def read_settings(request: NullSweepRequest) -> NullSettings:
 
     Raises ConfigError or PolicyError naming file and key path, and ConfigError when the config's edit is not noop.
     """
+    paths = _input_paths(request)
+    inputs = tuple(read_input(path, name) for name, path in paths.items())
     config = load_sweep_config(request.config)
     if config.edit.name != NOOP:
         raise ConfigError(
@@ -51,18 +51,31 @@ def read_settings(request: NullSweepRequest) -> NullSettings:
             fix="set it to noop; --null benign chooses harmless edits by itself",
         )
     profile = load_profile(request.profile)
+    policies = {
+        tier: resolve_policy(tier, profile=request.profile, edit=NOOP, guards=config.guards)
+        for tier in request.tiers
+    }
+    for name, path in paths.items():
+        if read_input(path, name) not in inputs:
+            raise ConfigError("the file changed while it was read", where=path, fix="run the command again")
     return NullSettings(
-        config_path=find_config(request.config),
+        inputs=inputs,
         config=config,
-        config_sha256=digest_of(config),
         preview=profile.preview_n or config.eval.preview_n,
         final=profile.final_n or config.eval.final_n,
         dtype=config.model.dtype,
         device=request.device or profile.device or config.model.device,
         references=request.models or (config.model.id,),
-        policies={
-            tier: resolve_policy(tier, profile=request.profile, edit=NOOP, guards=config.guards)
-            for tier in request.tiers
-        },
-        tiers_sha256=tiers_digest(live_tiers_path()),
+        policies=policies,
     )
+
+
+def _input_paths(request: NullSweepRequest) -> dict[str, Path]:
+    """Name below ``configs/`` of the results, and where the file is; load_sweep_config reports a missing config."""
+    config = find_config(request.config)
+    paths = {
+        config.name: config,
+        "runtime/tiers.yaml": live_tiers_path(),
+        f"runtime/profiles/{request.profile}.yaml": profile_files().get(request.profile),
+    }
+    return {name: path for name, path in paths.items() if path is not None and path.is_file()}

@@ -61,16 +61,20 @@ def _show_work(result: NullSweepResult) -> None:
 
 
 def _show_next(result: NullSweepResult) -> None:
-    shown = Path(result.out)
-    if shown.is_relative_to(Path.cwd()):
-        shown = shown.relative_to(Path.cwd())
+    shown = _near(result.out)
     out.print("\n[bold]Next[/bold]", soft_wrap=True)
     steps = (
         ("read", f"{shown}/{Path(result.summary).name}"),
-        ("review", f"invarlock policy diff configs/runtime/tiers.yaml {shown}/{Path(result.patch).name}"),
+        ("review", f"invarlock policy diff {_near(result.base_policy)} {shown}/{Path(result.patch).name}"),
         ("browse", "invarlock up, then the links below"),
         ("MLflow", f"run {result.links.mlflow_run_id}  {result.links.mlflow_url}"),
         ("Prefect", result.links.prefect_url or "no UI address is known"),
     )
     for name, what in steps:
         out.print(f"  {name:<8} {what}", soft_wrap=True)
+
+
+def _near(path: str) -> Path:
+    """``path`` as seen from the working folder, where it is below it."""
+    here = Path.cwd()
+    return Path(path).relative_to(here) if Path(path).is_relative_to(here) else Path(path)

@@ -22,6 +22,15 @@ _VOCABULARY_FILES = (
 )
 
 
+TOKENIZER_FILES = (
+    *_VOCABULARY_FILES,
+    "added_tokens.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+)
+
+
 class Tokenizer(Protocol):
     """The part of ``transformers.PreTrainedTokenizerBase`` that is used here."""
 

@@ -126,18 +126,24 @@ class WindowLoss(Record):
 
 
 class ModelIdentity(Record):
-    """A checkpoint that was opened and hashed, tensor by tensor.
+    """A checkpoint that was opened and hashed: everything that decides what it computes.
 
     reference: as the user named it; root: its folder on this machine; digest: hex SHA-256 over the sorted
-    (name, dtype, shape, tensor hash); metric: the primary metric of its kind (``ppl_causal``, ``ppl_mlm``,
-    ``ppl_seq2seq``).
+    (name, dtype, shape, tensor hash); config_sha256: of config.json without bookkeeping; tokenizer_sha256: of the
+    tokenizer's files; metric: of its kind (``ppl_causal``, ``ppl_mlm``, ``ppl_seq2seq``).
     """
 
     reference: str
     root: str
     digest: str
+    config_sha256: str
+    tokenizer_sha256: str
     model_type: str
     metric: str
+
+    def behaviour(self, weights_digest: str) -> str:
+        """Hex SHA-256 that names this model with other weights: the same weights under another config differ."""
+        return digest_of([weights_digest, self.config_sha256, self.tokenizer_sha256])
 
 
 class EditIdentity(Record):
@@ -149,8 +155,13 @@ class EditIdentity(Record):
 
 
 class VariantMeasurement(Record):
-    """All that the weights of one variant of a model say. ``drift`` is empty for the baseline itself."""
+    """All that the weights of one variant of a model say.
 
+    baseline_digest: model digest of what was edited, its own without an edit; drift: by module name, zero throughout
+    without an edit.
+    """
+
+    baseline_digest: str
     edit: EditIdentity
     weights: WeightMeasurement
     invariants: InvariantsSnapshot

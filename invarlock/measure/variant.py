@@ -5,6 +5,7 @@ from __future__ import annotations
 from invarlock.edits.benign import BenignEdit
 from invarlock.edits.names import NOOP
 from invarlock.edits.overlay import EditedCheckpoint
+from invarlock.errors import ModelError
 from invarlock.measure.checkpoint import TensorSource
 from invarlock.measure.drift import UNMOVED, measure_drift
 from invarlock.measure.invariants import snapshot_invariants
@@ -16,15 +17,27 @@ UNEDITED = EditIdentity(name=NOOP, plan={}, digest=NOOP)
 
 
 def measure_variant(
-    base: TensorSource, edit: BenignEdit | None, store: MeasurementStore, contract: EstimatorContract
+    base: TensorSource,
+    digest: str,
+    edit: BenignEdit | None,
+    store: MeasurementStore,
+    contract: EstimatorContract,
 ) -> VariantMeasurement:
     """Weights, invariants and drift of ``base`` under ``edit``; None is the base itself, which has not moved.
 
-    Raises what :func:`measure_weights`, :func:`measure_drift` and :func:`snapshot_invariants` raise.
+    digest: the model digest that ``base`` was identified by. Raises ModelError when its weights are others now, and
+    what :func:`measure_weights`, :func:`measure_drift` and :func:`snapshot_invariants` raise.
     """
     if edit is None:
         weights = measure_weights(base, store, contract)
+        if weights.model_digest != digest:
+            raise ModelError(
+                "the weights changed since the model was opened",
+                where=base.root,
+                fix="leave the model's files alone during a sweep, and run it again",
+            )
         return VariantMeasurement(
+            baseline_digest=digest,
             edit=UNEDITED,
             weights=weights,
             invariants=snapshot_invariants(base),
@@ -32,6 +45,7 @@ def measure_variant(
         )
     subject = EditedCheckpoint(base, edit)
     return VariantMeasurement(
+        baseline_digest=digest,
         edit=identity_of(edit),
         weights=measure_weights(subject, store, contract),
         invariants=snapshot_invariants(subject),

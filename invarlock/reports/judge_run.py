@@ -10,7 +10,6 @@ from invarlock.guards.invariants import judge_invariants
 from invarlock.guards.spectral import judge_spectral
 from invarlock.measure.records import VariantMeasurement, WindowLoss
 from invarlock.metrics.perplexity import perplexity_metric
-from invarlock.provenance import code_version
 from invarlock.reports.run_report import (
     DataBlock,
     EditBlock,
@@ -48,7 +47,7 @@ def judge_run(
             model_id=model.identity.reference,
             dtype=plan.arithmetic.dtype.value,
             device=plan.arithmetic.device,
-            code=code_version(),
+            code=plan.code,
             determinism=DETERMINISM,
         ),
         model=ModelBlock(
@@ -56,7 +55,7 @@ def judge_run(
             digest=subject.weights.model_digest,
             baseline_digest=baseline.weights.model_digest,
         ),
-        data=_data_block(plan, model, schedule),
+        data=_data_block(plan, model, schedule, policy.policy.metrics.sampling.min_windows),
         edit=EditBlock(
             name=subject.edit.name,
             plan=subject.edit.plan,
@@ -80,7 +79,7 @@ def judge_run(
     )
 
 
-def _data_block(plan: NullSweepPlan, model: PlannedModel, schedule: Schedule) -> DataBlock:
+def _data_block(plan: NullSweepPlan, model: PlannedModel, schedule: Schedule, floor: int) -> DataBlock:
     return DataBlock(
         provider=schedule.provider,
         seq_len=plan.config.dataset.seq_len,
@@ -90,6 +89,8 @@ def _data_block(plan: NullSweepPlan, model: PlannedModel, schedule: Schedule) ->
         schedule_digest=schedule.digest,
         preview_windows=len(schedule.preview),
         final_windows=len(schedule.final),
+        window_floor=floor,
+        underpowered=min(len(schedule.preview), len(schedule.final)) < floor,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import yaml
 
@@ -87,7 +87,9 @@ def _header(report: NullSweepReport) -> Iterable[str]:
         yield f"UNSUPPORTED (drift_caps): {report.drift_caps.statement}"
 
 
-def summary_markdown(report: NullSweepReport, current_caps: Mapping[str, Mapping[Family, float]]) -> str:
+def summary_markdown(
+    report: NullSweepReport, current_caps: Mapping[str, Mapping[Family, float]], plots: Sequence[str]
+) -> str:
     """The sweep for people: recommendation beside what is in force, evidence, counts."""
     lines = [
         "# Spectral null sweep",
@@ -115,7 +117,7 @@ def summary_markdown(report: NullSweepReport, current_caps: Mapping[str, Mapping
         f"{counts.window_losses} distinct window losses (run by run it would be {counts.window_losses_run_by_run}), "
         f"{counts.tensor_statistics} matrices, {counts.model_digests} checkpoint(s).",
         "",
-        "![|z| by module](plots/z_by_module.svg)",
+        *(f"![abs z by module]({plot})" for plot in plots),
         "",
         f"Run key `{report.provenance.run_key}`, report content sha256 `{report.content_sha256}`.",
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from invarlock.calibration.drift_caps import DriftCapRecommendation
-from invarlock.calibration.null_plan import Cell, NullSweepPlan
+from invarlock.calibration.null_plan import Cell, NullSweepPlan, PlannedModel
 from invarlock.calibration.null_records import NullSummary
 from invarlock.digests import sha256_file
 from invarlock.files import write_atomic
@@ -50,7 +50,6 @@ def write_null_sweep(
     folder: SweepFolder,
     findings: NullSweepFindings,
     *,
-    tiers_path: Path,
     generated_at: str,
     work: Work,
 ) -> NullSweepReport:
@@ -61,20 +60,22 @@ def write_null_sweep(
         config=settings_of(plan),
         summaries={tier.value: summary for tier, summary in findings.summaries.items()},
         drift_caps=findings.drift_caps,
-        measurements=distinct_measurements(plan, findings.variants),
+        measurements=distinct_measurements(plan, findings.variants, findings.runs),
         provenance=provenance_of(plan),
         volatile=work,
     )
     for cell, data in findings.documents.items():
         write_atomic(folder.staging / plan.cell_folder(cell) / "report.json", data)
-    for source in (Path(plan.config_path), tiers_path):
-        write_atomic(folder.staging / "configs" / source.name, source.read_bytes())
+    for source in plan.inputs:
+        folder.write_text(f"configs/{source.name}", source.text)
     _write_plots(folder, findings)
     caps = {tier.value: policy.policy.spectral.family_caps for tier, policy in plan.policies.items()}
     folder.write_json(REPORT, report.model_dump(mode="json"))
     folder.write_text(RUNS, runs_csv(findings.runs.values()))
     folder.write_text(PATCH, patch_yaml(report))
-    folder.write_text(SUMMARY, summary_markdown(report, caps))
+    folder.write_text(
+        SUMMARY, summary_markdown(report, caps, [f"{plot_name(plan, model)}.svg" for model in plan.models])
+    )
     folder.publish(_manifest(folder, plan, report))
     return report
 
@@ -102,9 +103,13 @@ def _write_plots(folder: SweepFolder, findings: NullSweepFindings) -> None:
             findings.summaries[tier].recommendations.family_caps,
             f"{model.label}, tier {tier.value}: where each matrix stands in its family",
         )
-        suffix = f"_{model.label}" if len(plan.models) > 1 else ""
         for ending, data in images.items():
-            write_atomic(folder.staging / "plots" / f"z_by_module{suffix}.{ending}", data)
+            write_atomic(folder.staging / f"{plot_name(plan, model)}.{ending}", data)
+
+
+def plot_name(plan: NullSweepPlan, model: PlannedModel) -> str:
+    """Path of a model's plot below the results, without its ending."""
+    return "plots/z_by_module" + (f"_{model.label}" if len(plan.models) > 1 else "")
 
 
 def _manifest(folder: SweepFolder, plan: NullSweepPlan, report: NullSweepReport) -> Manifest:
@@ -113,16 +118,21 @@ def _manifest(folder: SweepFolder, plan: NullSweepPlan, report: NullSweepReport)
         kind=report.kind,
         run_key=provenance.run_key,
         files=folder.hashes(),
-        config_sha256=plan.config_sha256,
-        tiers_sha256=plan.tiers_sha256,
+        config_sha256=plan.config_input.sha256,
+        tiers_sha256=plan.tiers_input.sha256,
         models=dict(provenance.models),
         datasets=tuple(sorted(set(provenance.datasets.values()))),
         schedules=dict(provenance.schedules),
         code={
             "version": provenance.code.version,
             "sha256": provenance.code.sha256,
-            "commit": provenance.code.commit,
+            "commit": report.volatile.commit,
         },
         packages=dict(provenance.code.packages),
-        volatile_fields=(f"{REPORT}: generated_at", f"{REPORT}: volatile", f"manifest.json: files.{REPORT}"),
+        volatile_fields=(
+            f"{REPORT}: generated_at",
+            f"{REPORT}: volatile",
+            f"manifest.json: files.{REPORT}",
+            "manifest.json: code.commit",
+        ),
     )

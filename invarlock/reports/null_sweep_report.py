@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from invarlock.calibration.drift_caps import DriftCapRecommendation
-from invarlock.calibration.null_plan import NullSweepPlan
+from invarlock.calibration.null_plan import Cell, NullSweepPlan
 from invarlock.calibration.null_records import NullSummary
 from invarlock.digests import digest_of
 from invarlock.measure.records import VariantMeasurement
-from invarlock.provenance import CodeVersion, code_version
+from invarlock.provenance import CodeVersion
 from invarlock.record import Record
+from invarlock.reports.run_report import RunReport
 
 VOLATILE = ("generated_at", "volatile")
 
@@ -61,7 +62,7 @@ class Provenance(Record):
 
 
 class Work(Record):
-    """What this very execution did; a repeat does less. seconds: wall time by part."""
+    """What this very execution did; a repeat does less. seconds: wall time by part; commit: of a checkout."""
 
     window_losses_measured: int
     window_losses_found: int
@@ -70,6 +71,7 @@ class Work(Record):
     quarantined: tuple[str, ...]
     seconds: Mapping[str, float]
     host: str
+    commit: str | None
     mlflow_run_id: str
 
 
@@ -94,19 +96,24 @@ class NullSweepReport(Record):
 
 
 def distinct_measurements(
-    plan: NullSweepPlan, variants: Iterable[VariantMeasurement]
+    plan: NullSweepPlan, variants: Iterable[VariantMeasurement], runs: Mapping[Cell, RunReport]
 ) -> DistinctMeasurements:
-    """What ``plan`` needed, given the measurement of each variant."""
+    """What ``plan`` needed, given the measurement of each variant and the report of each run."""
+    windows: set[tuple[str, str]] = set()
+    for cell, run in runs.items():
+        schedule = plan.model_of(cell).windows.schedules[cell.seed]
+        for digest in (run.model.digest, run.model.baseline_digest):
+            windows |= {(digest, window) for window in schedule.preview + schedule.final}
     tensors: set[str] = set()
-    moved: set[tuple[str, str]] = set()
+    moved: set[tuple[str, str, str]] = set()
     for variant in variants:
         for module in variant.weights.modules:
             tensors.add(module.tensor_sha256)
             if variant.drift[module.name].relative_change > 0:
-                moved.add((module.name, module.tensor_sha256))
+                moved.add((variant.baseline_digest, module.name, module.tensor_sha256))
     return DistinctMeasurements(
-        window_losses=plan.distinct_windows(),
-        window_losses_run_by_run=plan.naive_windows(),
+        window_losses=len(windows),
+        window_losses_run_by_run=plan.windows_run_by_run(),
         tensor_statistics=len(tensors),
         drifts=len(moved),
         model_digests=len(plan.models),
@@ -116,8 +123,8 @@ def distinct_measurements(
 def settings_of(plan: NullSweepPlan) -> SweepSettings:
     """The options of ``plan`` as the report shows them."""
     return SweepSettings(
-        base_config=plan.config_path,
-        config_sha256=plan.config_sha256,
+        base_config=plan.config_input.name,
+        config_sha256=plan.config_input.sha256,
         basis=plan.config.basis.value,
         profile=plan.profile,
         tiers=tuple(tier.value for tier in plan.tiers),
@@ -143,7 +150,7 @@ def provenance_of(plan: NullSweepPlan) -> Provenance:
             for seed, schedule in model.windows.schedules.items()
         },
         policies={tier.value: policy.sha256 for tier, policy in plan.policies.items()},
-        tiers_sha256=plan.tiers_sha256,
+        tiers_sha256=plan.tiers_input.sha256,
         estimator_contract=plan.contract.digest16,
-        code=code_version(),
+        code=plan.code,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invarlock.calibration.null_plan import NullSweepPlan
 from invarlock.policy.schema import Tier
+from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.record import Record
 from invarlock.reports.null_sweep_files import PATCH, REPORT, SUMMARY
 from invarlock.reports.null_sweep_report import NullSweepReport, Work
@@ -31,13 +32,14 @@ class Links(Record):
 
 
 class NullSweepResult(Record):
-    """A finished sweep. Paths are absolute."""
+    """A finished sweep. Paths are absolute; base_policy: the tiers file that the patch was made against."""
 
     out: str
     report: str
     summary: str
     patch: str
     patch_sha256: str
+    base_policy: str
     run_key: str
     n_runs: int
     rows: tuple[CapRow, ...]
@@ -57,6 +59,7 @@ def result_of(
         summary=f"{out}/{SUMMARY}",
         patch=f"{out}/{PATCH}",
         patch_sha256=patch_sha256,
+        base_policy=str(live_tiers_path()),
         run_key=plan.run_key,
         n_runs=report.config.n_runs,
         rows=cap_rows(plan, report),

@@ -39,7 +39,11 @@ class ModelBlock(Record):
 
 
 class DataBlock(Record):
-    """Where the windows came from."""
+    """Where the windows came from.
+
+    window_floor: of the tier, for preview and final each; underpowered: below it. Weight guards do not depend on
+    windows; a perplexity on fewer than the floor is no evidence for a gate.
+    """
 
     provider: str
     seq_len: int
@@ -49,6 +53,8 @@ class DataBlock(Record):
     schedule_digest: str
     preview_windows: int
     final_windows: int
+    window_floor: int
+    underpowered: bool
 
 
 class EditBlock(Record):

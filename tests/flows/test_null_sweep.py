@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,7 +61,8 @@ def test_the_folder_holds_the_files_of_the_contract(result: NullSweepResult) -> 
         "tiers_patch_spectral_null.yaml",
         "manifest.json",
         "configs/sweep_6.yaml",
-        "configs/tiers.yaml",
+        "configs/runtime/profiles/dev.yaml",
+        "configs/runtime/tiers.yaml",
         "plots/z_by_module.svg",
         "plots/z_by_module.png",
     }
@@ -229,6 +232,34 @@ def test_a_benign_null_moves_every_run_and_bounds_its_drift(
 def test_the_same_model_twice_is_no_pool(embedded_home: Path, place: Path) -> None:
     with pytest.raises(ConfigError, match="same weights"):
         run_null_sweep(request(place, "twice", models=(str(place / "model"), str(place / "model"))))
+
+
+def test_the_same_weights_under_another_config_are_another_model(
+    result: NullSweepResult, embedded_home: Path, place: Path
+) -> None:
+    other = place / "relu"
+    shutil.copytree(place / "model", other)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"activation_function": "relu"}))
+    again = run_null_sweep(request(place, "relu-out", models=(str(other),), seeds=(1,)))
+    assert again.work.window_losses_measured == 12
+    assert again.work.tensor_statistics_measured == 0
+    assert again.run_key != result.run_key
+    reports = [Path(folder) / "runs/balanced/seed_1/report.json" for folder in (result.out, again.out)]
+    ours, theirs = (RunReport.model_validate_json(path.read_bytes()) for path in reports)
+    assert ours.metrics.final != theirs.metrics.final
+
+
+def test_how_paths_are_spelled_changes_nothing(
+    result: NullSweepResult, embedded_home: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    spelled = request(place, "spelled").model_copy(
+        update={"config": Path("sweep_6.yaml"), "out": Path("spelled")}
+    )
+    again = run_null_sweep(spelled)
+    assert (again.run_key, again.patch_sha256) == (result.run_key, result.patch_sha256)
+    assert again.links.mlflow_run_id == result.links.mlflow_run_id
 
 
 SWEEP = """

@@ -14,8 +14,9 @@ from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from invarlock.progress import advance, reporting_to
+from invarlock.provenance import code_sha256
 from invarlock.store.documents import DocumentStore, Reference, read_document
-from tasks.caching import cached_task, code_digest
+from tasks.caching import cached_task
 
 
 class Runs:
@@ -96,9 +97,9 @@ def test_a_key_names_parameters_of_the_task() -> None:
 
 
 def test_the_code_digest_is_the_same_in_every_process() -> None:
-    script = "from tasks.caching import code_digest; print(code_digest())"
+    script = "from invarlock.provenance import code_sha256; print(code_sha256())"
     other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert other.stdout.strip() == code_digest()
+    assert other.stdout.strip() == code_sha256()
 
 
 def test_progress_is_heard_from_worker_threads(embedded_home: Path) -> None:
@@ -125,3 +126,16 @@ def test_progress_is_heard_from_worker_threads(embedded_home: Path) -> None:
         call()
     assert heard.threads
     assert threading.get_ident() not in heard.threads
+
+
+def test_an_entry_copied_from_another_key_is_refused(runs: Runs, embedded_home: Path) -> None:
+    results = embedded_home / "prefect" / "results"
+    before = set(results.iterdir()) if results.exists() else set()
+    runs.call("a", "x")
+    (entry_a,) = set(results.iterdir()) - before
+    runs.call("b", "x")
+    (entry_b,) = set(results.iterdir()) - before - {entry_a}
+    entry_b.write_bytes(entry_a.read_bytes())
+    state, answer = runs.call("b", "x")
+    assert (state.name, runs.count) == ("Completed", 3)
+    assert read_document(answer) == b'{"doubled":"bb"}'
