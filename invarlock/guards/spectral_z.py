@@ -15,6 +15,8 @@ from invarlock.policy.schema import SpectralPolicy
 
 TOP = 5  # modules listed a family
 
+_ROUNDING = 1e-12  # relative; far below what any estimate of sigma_max resolves
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -67,14 +69,13 @@ def _kappa(family: Family, caps: Mapping[Family, float]) -> float:
 def family_statistics(sigmas: Sequence[float]) -> FamilyStatistics:
     """Mean and population standard deviation of one family's sigma_max in the baseline.
 
-    Equal values have a standard deviation of exactly 0, also where rounding of their mean would say
-    otherwise.
+    Values that differ by rounding alone have a standard deviation of exactly 0: z would be made of rounding.
 
     >>> family_statistics([1.0, 3.0])
     FamilyStatistics(mean=2.0, std=1.0, count=2)
     """
     values = np.asarray(sigmas, dtype=np.float64)
-    equal = bool(values.min() == values.max())
+    equal = bool(values.max() - values.min() <= _ROUNDING * values.max())
     mean = values[0] if equal else values.mean()
     return FamilyStatistics(mean=float(mean), std=0.0 if equal else float(values.std()), count=len(sigmas))
 

@@ -17,8 +17,9 @@ def pair_of(base: float, subject: float) -> ModulePair:
     )
 
 
-@given(st.lists(st.floats(0.1, 100), min_size=2, max_size=40, unique=True))
-def test_a_no_op_gives_the_familys_own_standard_scores(sigmas):
+@given(st.lists(st.integers(100, 100_000), min_size=2, max_size=40, unique=True))
+def test_a_no_op_gives_the_familys_own_standard_scores(thousandths):
+    sigmas = [value / 1000 for value in thousandths]
     family = family_statistics(sigmas)
     z = [z_score(pair_of(sigma, sigma), family, deadband=0.1) for sigma in sigmas]
     np.testing.assert_allclose(z, stats.zscore(sigmas, ddof=0), rtol=1e-6, atol=1e-9)
@@ -38,6 +39,11 @@ def test_a_family_without_spread_is_scored_by_growth_in_deadbands(growth, z):
     family = family_statistics([0.1] * 3)
     assert family.std == 0.0
     assert z_score(pair_of(0.1, 0.1 * (1 + growth)), family, deadband=0.1) == pytest.approx(z, rel=1e-9)
+
+
+def test_a_spread_of_rounding_is_no_spread():
+    assert family_statistics([0.1, 0.10000000000000002]).std == 0.0
+    assert family_statistics([0.1, 0.1000001]).std > 0.0
 
 
 def test_a_zero_baseline_has_no_growth():
