@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from invarlock.measure.checkpoint import open_checkpoint
+from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.measure.sigma_max import CONVERGED
 from invarlock.measure.weights import measure_weights
 from invarlock.store.measurement_store import MeasurementStore

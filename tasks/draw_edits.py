@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from invarlock.edits.benign import BenignEdit, benign_edit
+from invarlock.edits.benign import benign_edit
+from invarlock.edits.benign_records import BenignEdit
 from tasks.resources import checkpoint
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invarlock.edits.benign import BenignEdit
+from invarlock.edits.benign_records import BenignEdit
 from invarlock.measure.records import EstimatorContract, ModelIdentity
 from invarlock.measure.variant import measure_variant as measure
 from invarlock.store.documents import Reference

@@ -9,15 +9,15 @@ from threading import Lock
 from typing import TypeVar
 
 from invarlock.calibration.null_plan import Arithmetic
+from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.tokenizer import load_tokenizer
 from invarlock.data.windows import WindowPool, build_pool
-from invarlock.edits.benign import BenignEdit
+from invarlock.edits.benign_records import BenignEdit
 from invarlock.edits.noop import Noop
 from invarlock.edits.overlay import EditedCheckpoint
 from invarlock.errors import DataError
 from invarlock.home import home
-from invarlock.measure.checkpoint import Checkpoint, open_checkpoint
 from invarlock.measure.identity import ensure_unchanged
 from invarlock.measure.models import LoadedModel, applied, load_model
 from invarlock.measure.records import ModelIdentity

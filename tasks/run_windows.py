@@ -5,7 +5,7 @@ from __future__ import annotations
 from invarlock.calibration.null_plan import Arithmetic
 from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.schedule import Schedule
-from invarlock.edits.benign import BenignEdit
+from invarlock.edits.benign_records import BenignEdit
 from invarlock.measure.losses import measure_losses
 from invarlock.measure.records import LossRecord, ModelIdentity, VariantMeasurement
 from invarlock.store.documents import Reference

@@ -10,7 +10,7 @@ from invarlock.calibration.null_settings import NullSettings
 from invarlock.config import Dtype, SweepConfig
 from invarlock.data.drawing import DrawnWindows
 from invarlock.digests import digest_of
-from invarlock.edits.benign import BenignEdit
+from invarlock.edits.benign_records import BenignEdit
 from invarlock.errors import ConfigError
 from invarlock.input_file import InputFile
 from invarlock.measure.records import EstimatorContract, ModelIdentity

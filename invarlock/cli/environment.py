@@ -23,7 +23,7 @@ def launch_server() -> None:
 
 def check_models(references: Sequence[str], *, allow_network: bool, allow_pickle: bool) -> None:
     """Open every model, headers only, while the server starts. Raises ModelError."""
-    from invarlock.measure.checkpoint import open_checkpoint  # imports torch
+    from invarlock.checkpoints.checkpoint import open_checkpoint  # imports torch
 
     for reference in references:
         open_checkpoint(reference, allow_network=allow_network, allow_pickle=allow_pickle)

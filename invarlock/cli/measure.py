@@ -35,7 +35,7 @@ def measure(
     Example:  invarlock measure ./quantized --against ./original --json
     """
     apply_network_switch(allow_network)
-    from invarlock.measure.checkpoint import open_checkpoint
+    from invarlock.checkpoints.checkpoint import open_checkpoint
     from invarlock.measure.comparison import compare
     from invarlock.store.measurement_store import MeasurementStore
 

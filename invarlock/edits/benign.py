@@ -5,76 +5,17 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 
-from invarlock.digests import digest_of
+from invarlock.checkpoints.safetensors_file import DTYPES, TensorEntry
+from invarlock.edits.benign_records import BenignEdit, RoundTrip, Rtn8, StochasticRounding, UlpNoise
 from invarlock.edits.quant_rtn import quantize_rtn
 from invarlock.edits.rounding import round_trip, stochastic_bf16, ulp_noise
 from invarlock.errors import ModelError
-from invarlock.measure.safetensors_file import DTYPES, TensorEntry
-from invarlock.record import Record
 
-VERSION = 2  # of the arithmetic below; raised when an edit of the same name gives other numbers
 _GROUP_SIZES = (None, 128, 64, 32)
 _CLIPS = (0.0, 0.0001, 0.001)
-
-
-class RoundTrip(Record):
-    """To a narrower format and back."""
-
-    kind: Literal["bf16_round_trip", "fp16_round_trip"]
-
-
-class StochasticRounding(Record):
-    """To bfloat16, up or down at random, and back. seed: of run and base, mixed."""
-
-    kind: Literal["stochastic_bf16"] = "stochastic_bf16"
-    seed: int
-
-
-class UlpNoise(Record):
-    """One unit in the last place up, down or not at all, at random. seed: of run and base, mixed."""
-
-    kind: Literal["ulp_noise"] = "ulp_noise"
-    seed: int
-
-
-class Rtn8(Record):
-    """8-bit round-to-nearest along the stored rows; where the group size does not divide a row, the row is
-    one group."""
-
-    kind: Literal["rtn8"] = "rtn8"
-    group_size: int | None
-    clip: float
-
-
-Parameters = Annotated[RoundTrip | StochasticRounding | UlpNoise | Rtn8, Field(discriminator="kind")]
-
-
-class BenignEdit(Record):
-    """One harmless edit: what is done, and the matrices it is done to."""
-
-    parameters: Parameters
-    tensors: tuple[str, ...]
-    version: int = VERSION
-
-    @property
-    def kind(self) -> str:
-        """What is done, such as ``bf16_round_trip``."""
-        return self.parameters.kind
-
-    @cached_property
-    def digest(self) -> str:
-        """Hex SHA-256 of what was asked. Two edits of one digest give the same weights on the same base."""
-        return digest_of(self)
-
-    def apply(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
-        """The edited tensor; see :func:`apply_edit`."""
-        return apply_edit(self, name, tensor)
 
 
 def benign_edit(seed: int, entries: Sequence[TensorEntry], base: str) -> BenignEdit:

@@ -11,8 +11,8 @@ from typing import Protocol
 import torch
 from pydantic import JsonValue
 
-from invarlock.measure.checkpoint import TensorSource
-from invarlock.measure.safetensors_file import TensorEntry
+from invarlock.checkpoints.checkpoint import TensorSource
+from invarlock.checkpoints.safetensors_file import TensorEntry
 
 
 class TensorEdit(Protocol):

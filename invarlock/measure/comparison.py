@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from invarlock.measure.checkpoint import TensorSource
+from invarlock.checkpoints.checkpoint import TensorSource
 from invarlock.measure.drift import measure_drift
 from invarlock.measure.records import Drift, WeightMeasurement
 from invarlock.measure.sigma_max import CONVERGED

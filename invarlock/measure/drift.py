@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import torch
 
+from invarlock.checkpoints.checkpoint import TensorSource
 from invarlock.errors import MeasurementError, ModelError
-from invarlock.measure.checkpoint import TensorSource
 from invarlock.measure.families import Module, modules_of
 from invarlock.measure.records import Drift, EstimatorContract
 from invarlock.measure.sigma_max import estimate_sigma_max, work_dtype

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.data.tokenizer import TOKENIZER_FILES
 from invarlock.digests import digest_of, sha256_file
 from invarlock.errors import ModelError
-from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.models import metric_kind
 from invarlock.measure.records import ModelIdentity
 from invarlock.measure.tensor_digest import digest_model

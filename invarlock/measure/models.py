@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from invarlock.checkpoints.checkpoint import Checkpoint, TensorSource
 from invarlock.errors import ModelError
-from invarlock.measure.checkpoint import Checkpoint, TensorSource
 from invarlock.measure.families import module_path
 from invarlock.measure.vocabulary import find_tokenizer
 

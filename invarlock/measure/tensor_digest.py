@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import torch
 
+from invarlock.checkpoints.checkpoint import TensorSource
+from invarlock.checkpoints.safetensors_file import DTYPE_NAMES
 from invarlock.digests import canonical_json, digest_of
-from invarlock.measure.checkpoint import TensorSource
-from invarlock.measure.safetensors_file import DTYPE_NAMES
 from invarlock.record import Record
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from invarlock.edits.benign import BenignEdit
+from invarlock.checkpoints.checkpoint import TensorSource
+from invarlock.edits.benign_records import BenignEdit
 from invarlock.edits.names import NOOP
 from invarlock.edits.overlay import EditedCheckpoint
 from invarlock.errors import ModelError
-from invarlock.measure.checkpoint import TensorSource
 from invarlock.measure.drift import UNMOVED, measure_drift
 from invarlock.measure.invariants import snapshot_invariants
 from invarlock.measure.records import EditIdentity, EstimatorContract, VariantMeasurement

@@ -5,11 +5,12 @@ import torch
 from safetensors.torch import save_file
 from scipy import stats
 
-from invarlock.edits.benign import KINDS_BY_DTYPE, BenignEdit, apply_edit, benign_edit
+from invarlock.checkpoints.checkpoint import open_checkpoint
+from invarlock.edits.benign import KINDS_BY_DTYPE, apply_edit, benign_edit
+from invarlock.edits.benign_records import BenignEdit
 from invarlock.edits.noop import Noop
 from invarlock.edits.overlay import EditedCheckpoint
 from invarlock.errors import ModelError
-from invarlock.measure.checkpoint import open_checkpoint
 
 SEEDS = range(60)
 BASE = "ab" * 32

@@ -23,9 +23,9 @@ from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterFlowRunId
 
 from flows.null_sweep import run_null_sweep
 from invarlock.calibration.null_request import CapRule, NullKind
+from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.digests import sha256_file
 from invarlock.errors import ConfigError
-from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.null_sweep_result import NullSweepResult
 from invarlock.reports.run_report import RunReport

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from invarlock.measure.checkpoint import Checkpoint, open_checkpoint
+from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from invarlock.store.measurement_store import MeasurementStore
 from tests.measure.tiny_models import save
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from invarlock.checkpoints.checkpoint import open_checkpoint
+from invarlock.checkpoints.safetensors_file import DTYPES, read_header, read_tensor
 from invarlock.errors import ModelError
-from invarlock.measure.checkpoint import open_checkpoint
-from invarlock.measure.safetensors_file import DTYPES, read_header, read_tensor
 from invarlock.measure.tensor_digest import digest_model
 from tests.measure.tiny_models import build
 

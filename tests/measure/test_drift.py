@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.errors import MeasurementError, ModelError
-from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.drift import measure_drift
 from invarlock.measure.sigma_max import CONVERGED
 

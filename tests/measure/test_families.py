@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers.pytorch_utils import Conv1D
 
+from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.errors import ModelError
-from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.families import modules_of, place
 from tests.measure.tiny_models import BUILDERS, build
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.errors import ModelError
-from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.invariants import hash_graph_config, snapshot_invariants
 from tests.measure.tiny_models import BUILDERS, VOCABULARY, build, save_tokenizer
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.data.masking import mask_window
 from invarlock.data.windows import make_window
 from invarlock.errors import MeasurementError
-from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.losses import measure_losses, run_windows
 from invarlock.measure.models import applied, load_model
 from invarlock.store.measurement_store import MeasurementStore

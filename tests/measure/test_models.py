@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.errors import ModelError
-from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.models import applied, load_model, metric_kind, pick_device
 from tests.measure.tiny_models import BUILDERS, build, save_tokenizer
 

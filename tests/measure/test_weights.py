@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.errors import MeasurementError
-from invarlock.measure.checkpoint import open_checkpoint
 from invarlock.measure.sigma_max import CONVERGED, POWER_ITER
 from invarlock.measure.tensor_digest import digest_model, digest_tensor
 from invarlock.measure.tensor_statistics import measure_tensor

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
+from invarlock.checkpoints.safetensors_file import DTYPE_NAMES, TensorEntry
 from invarlock.errors import ModelError
-from invarlock.measure.safetensors_file import DTYPE_NAMES, TensorEntry
 
 
 def read_pickle_header(path: Path) -> tuple[TensorEntry, ...]:

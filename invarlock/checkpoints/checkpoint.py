@@ -11,10 +11,10 @@ from typing import Protocol
 import torch
 from pydantic import JsonValue
 
+from invarlock.checkpoints.hub import find_folder
+from invarlock.checkpoints.pickle_file import read_pickle_header, read_pickled_tensor
+from invarlock.checkpoints.safetensors_file import TensorEntry, read_header, read_tensor
 from invarlock.errors import ModelError
-from invarlock.measure.hub import find_folder
-from invarlock.measure.pickle_file import read_pickle_header, read_pickled_tensor
-from invarlock.measure.safetensors_file import TensorEntry, read_header, read_tensor
 
 _SAFETENSORS = "model.safetensors"
 _PICKLE = "pytorch_model.bin"
