@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -61,8 +62,22 @@ def request(folder: Path, name: str = "out", *, windows: int = 6, **changes: obj
     return NullSweepRequest.model_validate(values | changes)
 
 
-def stable_tree(out: Path) -> dict[str, bytes]:
-    """Every file but those with volatile fields, by path."""
-    volatile = {"null_sweep_report.json", "manifest.json"}
-    files = sorted(path for path in out.rglob("*") if path.is_file() and path.name not in volatile)
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
+def stable_tree(out: Path) -> dict[str, object]:
+    """Every file by path, without what the manifest names as volatile (``file: key.key``)."""
+    tree: dict[str, object] = {}
+    volatile = json.loads((out / "manifest.json").read_bytes())["volatile_fields"]
+    for path in sorted(path for path in out.rglob("*") if path.is_file()):
+        name = path.relative_to(out).as_posix()
+        fields = [field.removeprefix(f"{name}: ") for field in volatile if field.startswith(f"{name}: ")]
+        tree[name] = _without(json.loads(path.read_bytes()), fields) if fields else path.read_bytes()
+    return tree
+
+
+def _without(record: dict[str, dict[str, object]], fields: list[str]) -> object:
+    for field in fields:
+        key, _, rest = field.partition(".")
+        if rest:
+            del record[key][rest]
+        else:
+            del record[key]
+    return record

@@ -272,7 +272,6 @@ print(result.model_dump_json())
 """
 
 
-@pytest.mark.slow
 def test_kill_at_any_moment_then_the_same_command(embedded_home: Path, place: Path, tmp_path: Path) -> None:
     """Killed again and again; what the last run leaves equals an undisturbed run in another home."""
     home = tmp_path / "home"
