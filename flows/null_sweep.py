@@ -28,6 +28,7 @@ from invarlock.reports.sweep_folder import SweepFolder, claim
 from invarlock.store.documents import Reference
 from tasks.draw_edits import draw_edits
 from tasks.draw_windows import draw_windows
+from tasks.flow_lease import flow_lease
 from tasks.judge_cell import judge_cell
 from tasks.measure_variant import measure_variant
 from tasks.open_model import open_model
@@ -86,6 +87,12 @@ def run_null_sweep(request: NullSweepRequest) -> NullSweepResult:
 def null_sweep(request: NullSweepRequest) -> NullSweepResult:
     """Calibrate spectral kappa and alpha from null runs (seed 000); see ``invarlock calibrate null-sweep``."""
     apply_network_switch(request.allow_network)  # a worker's process has not been through the command line
+    with flow_lease(home() / "flow_runs"):
+        return sweep(request)
+
+
+def sweep(request: NullSweepRequest) -> NullSweepResult:
+    """The steps of :func:`null_sweep`."""
     clock = WorkClock()
     settings = read_settings(request)
     plan = plan_sweep(request, settings)

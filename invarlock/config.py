@@ -54,12 +54,13 @@ class Basis(StrEnum):
     PUBLISHED = "published"
     PILOT = "pilot"
     DEMO = "demo"
+    LOCAL = "local"  # your own
 
 
 class SweepConfig(Record):
     """A calibration config, such as ``configs/calibration/null_sweep_ci.yaml``."""
 
-    basis: Basis
+    basis: Basis = Basis.LOCAL
     model: ModelSpec
     dataset: DatasetSpec
     edit: EditSpec = EditSpec()

@@ -17,6 +17,7 @@ from invarlock.home import config_root, home, shipped
 from invarlock.network import network_allowed
 from invarlock.policy.tiers_file import load_tiers
 from invarlock.record import Record
+from invarlock.store.measurement_store import MeasurementStore
 
 # What was seen to work; outside of these the named part fails, mostly in silence (docs/decisions/0002-versions.md).
 NEEDED = {
@@ -85,12 +86,12 @@ def _stores() -> Iterator[Finding]:
         what=f"{folder} ({named})",
         fix="" if writable else "make it writable, or point INVARLOCK_HOME to a folder that is",
     )
-    damaged = [path for path in (folder / "measurements" / "quarantine").glob("*") if path.is_file()]
+    damaged = len(MeasurementStore(folder / "measurements").damaged())
     yield Finding(
         subject="measurements",
         level=Level.WARNING if damaged else Level.OK,
-        what=f"{len(damaged)} damaged entries were set aside" if damaged else "no damaged entries",
-        fix=f"check the disk, then delete {folder / 'measurements' / 'quarantine'}" if damaged else "",
+        what=f"{damaged} damaged entries" if damaged else "every entry has its hash",
+        fix="check the disk; the next sweep that needs them measures them anew" if damaged else "",
     )
 
 

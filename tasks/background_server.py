@@ -139,7 +139,8 @@ class BackgroundServer:
             return was_alive or remains
 
     def _alive(self) -> bool:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.folder.is_dir():
+            return False
         with (self.folder / "alive.lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

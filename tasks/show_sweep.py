@@ -13,8 +13,12 @@ from tasks.artifacts import show_link, show_markdown, show_table
 
 def show_sweep(result: NullSweepResult) -> None:
     """Summary, table of caps, and the way to MLflow."""
-    show_markdown("null-sweep-summary", Path(result.summary).read_text(), "What the sweep recommends")
-    rows = [row.model_dump(mode="json") for row in result.rows]
+    lines = Path(result.summary).read_text().splitlines()
+    text = "\n".join(
+        line for line in lines if not line.startswith("![")
+    )  # plots are in MLflow: no path leads there
+    show_markdown("null-sweep-summary", text, "What the sweep recommends")
+    rows = [row.model_dump(mode="json") | {"max_z": round(row.max_z, 4)} for row in result.rows]
     show_table("null-sweep-caps", rows, "Caps now and recommended")
     show_link("null-sweep-mlflow", result.links.mlflow_url, "The run in MLflow", "Reports, hashes and files")
 

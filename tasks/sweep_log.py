@@ -21,9 +21,7 @@ EXPERIMENT = "invarlock calibration"
 @contextmanager
 def sweep_logged(tracker: Tracker, plan: NullSweepPlan) -> Iterator[RunHandle]:
     """The parent run of ``plan``; marked FAILED when the block does not end well."""
-    run = tracker.sweep_run(
-        plan.run_key, f"null-sweep {plan.models[0].label}", _sweep_params(plan), _tags(plan)
-    )
+    run = tracker.sweep_run(plan.run_key, _sweep_name(plan), _sweep_params(plan), _tags(plan))
     with _failing(tracker, run):
         for model in plan.models:
             tracker.log_inputs(run, _dataset(plan, model), _model(model))
@@ -85,6 +83,11 @@ def _failing(tracker: Tracker, run: RunHandle) -> Iterator[None]:
     finally:
         if not done and not run.complete:
             tracker.fail(run)
+
+
+def _sweep_name(plan: NullSweepPlan) -> str:
+    models = "+".join(model.label for model in plan.models)
+    return f"null-sweep {models} {plan.null.value} {plan.profile} {len(plan.tiers)}x{len(plan.seeds)}"
 
 
 def _sweep_params(plan: NullSweepPlan) -> dict[str, str]:

@@ -183,6 +183,6 @@ def _statement(n: int, needed: int, target: float, *, supported: bool) -> str:
             "on the baselines of these runs in their proportion, have any drift above its cap."
         )
     return (
-        f"unsupported: {n} distinct benign runs cannot bound a rate of {target:.3g}; {needed} can. "
-        "The caps are the largest drift seen."
+        f"{n} distinct benign runs cannot bound a rate of {target:.3g}; {needed} can, those for the "
+        "scales included. The caps are the largest drift seen."
     )

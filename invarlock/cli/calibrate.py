@@ -17,6 +17,7 @@ from invarlock.cli.environment import check_models, launch_server, prepare_envir
 from invarlock.errors import ConfigError
 from invarlock.network import apply_network_switch
 from invarlock.policy.schema import Tier
+from invarlock.reports.sweep_folder import ensure_usable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -129,6 +130,9 @@ def null_sweep(
 
     Example:  invarlock calibrate null-sweep --config configs/calibration/null_sweep_demo.yaml --tier balanced
 
+    Windows a run come from the profile (ci: 240 + 240); --profile dev takes the config's eval counts. The default
+    config needs GPT-2 from the hub (--allow-network); the demo config above needs nothing.
+
     Writes null_sweep_report.json, null_sweep_runs.csv, null_sweep_summary.md, tiers_patch_spectral_null.yaml,
     runs/<tier>/seed_<s>/report.json, configs/, plots/ and manifest.json.
     """
@@ -151,10 +155,13 @@ def null_sweep(
     )
     talk = not (quiet or as_json)
     settings = read_settings(request)  # what files and options get wrong is said before any server starts
+    ensure_usable(request.out)
     apply_network_switch(allow_network)
     with err.status("Starting the local Prefect server ...") if talk else nullcontext():
         launch_server()
-        check_models(settings.references, allow_network=allow_network, allow_pickle=allow_pickle)
+        check_models(
+            settings.references, settings.device, allow_network=allow_network, allow_pickle=allow_pickle
+        )
         prepare_environment()
     # Late: Prefect reads the environment when it is imported, and --help needs none of this.
     from flows.null_sweep import run_null_sweep

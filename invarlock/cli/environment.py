@@ -21,10 +21,12 @@ def launch_server() -> None:
         prefect_server(home()).launch()
 
 
-def check_models(references: Sequence[str], *, allow_network: bool, allow_pickle: bool) -> None:
-    """Open every model, headers only, while the server starts. Raises ModelError."""
-    from invarlock.checkpoints.checkpoint import open_checkpoint  # imports torch
+def check_models(references: Sequence[str], device: str, *, allow_network: bool, allow_pickle: bool) -> None:
+    """Open every model, headers only, and look for the device, while the server starts. Raises ModelError."""
+    from invarlock.checkpoints.checkpoint import open_checkpoint  # these import torch
+    from invarlock.measure.models import pick_device
 
+    pick_device(device)
     for reference in references:
         open_checkpoint(reference, allow_network=allow_network, allow_pickle=allow_pickle)
 

@@ -18,7 +18,7 @@ HELP = """Calibrate the thresholds that guard model weight edits, from measured 
 First steps: [bold]invarlock calibrate null-sweep --config configs/calibration/null_sweep_demo.yaml[/bold]; then
 [bold]invarlock up[/bold] shows the runs in the browser. [bold]invarlock doctor[/bold] says what is amiss.
 
-Exit codes: 0 done; 1 a gate failed; 2 bad config, policy, data or usage; 3 aborted.
+Exit codes: 0 done; 2 bad config, policy, data or usage.
 """
 
 app = typer.Typer(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from invarlock.cli.console import out, progress_shown
 from invarlock.home import home
 from invarlock.network import apply_network_switch
+
+if TYPE_CHECKING:
+    from invarlock.measure.comparison import Comparison
 
 
 def measure(
@@ -51,23 +54,26 @@ def measure(
     if as_json:
         print(json.dumps(comparison.as_json(), indent=2))
         return
-    table = Table(title=f"{Path(model).name}: {len(comparison.weights.modules)} matrices")
-    for column in ("module", "family", "shape", "sigma_max", "± bound", "stable rank"):
-        table.add_column(column, justify="left" if column in ("module", "family") else "right")
-    if against:
-        for column in ("log σ/σ0", "‖D‖/‖W0‖", "edit edge"):
-            table.add_column(column, justify="right")
-    for m in comparison.weights.modules:
-        row = [
-            m.name,
-            m.family.value,
-            f"{m.shape[0]}×{m.shape[1]}",
-            f"{m.sigma_max:.5g}",
-            f"{m.sigma_residual:.1g}",
-            f"{m.stable_rank:.2f}",
-        ]
-        if (drift := comparison.drift.get(m.name)) is not None:
-            row += [f"{drift.log_sigma:+.2e}", f"{drift.relative_change:.2e}", f"{drift.edit_edge:.3f}"]
-        table.add_row(*row)
-    out.print(table)
+    out.print(_table(comparison, title=f"{Path(model).name}: {len(comparison.weights.modules)} matrices"))
     out.print(f"model digest {comparison.weights.model_digest}")
+    if against:
+        out.print(
+            "log σ/σ0: growth of sigma_max; ‖D‖/‖W0‖: size of the change; edit edge: about 1 where it is noise"
+        )
+
+
+def _table(comparison: Comparison, title: str) -> Table:
+    moved = bool(comparison.drift)
+    table = Table(Column("module", overflow="fold"), title=title)
+    table.add_column("family", no_wrap=True)
+    numbers = ("log σ/σ0", "‖D‖/‖W0‖", "edit edge") if moved else ("shape", "± bound", "stable rank")
+    for column in ("sigma_max", *numbers):
+        table.add_column(column, justify="right", no_wrap=True)
+    for m in comparison.weights.modules:
+        if moved:
+            drift = comparison.drift[m.name]
+            cells = (f"{drift.log_sigma:+.2e}", f"{drift.relative_change:.2e}", f"{drift.edit_edge:.3f}")
+        else:
+            cells = (f"{m.shape[0]}×{m.shape[1]}", f"{m.sigma_residual:.1g}", f"{m.stable_rank:.2f}")
+        table.add_row(m.name, m.family.value, f"{m.sigma_max:.5g}", *cells)
+    return table

@@ -54,9 +54,11 @@ def _show_work(result: NullSweepResult) -> None:
         f"\nMeasured {work.window_losses_measured} window losses and {work.tensor_statistics_measured} matrices in "
         f"{sum(work.seconds.values()):.1f} s; everything else was found in the store."
     )
-    for path in work.quarantined:
+    if work.quarantined:
+        count, first = len(work.quarantined), work.quarantined[0]
         out.print(
-            f"[yellow]A damaged measurement was set aside and measured anew: {path}[/yellow]", soft_wrap=True
+            f"[yellow]{count} damaged measurements were set aside and measured anew, such as {first}[/yellow]",
+            soft_wrap=True,
         )
 
 

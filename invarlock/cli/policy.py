@@ -108,7 +108,9 @@ def keys(
 
 
 def _policy_table(resolved: ResolvedPolicy) -> Table:
-    table = Table("key", "value", "set by", title=f"Policy of tier {resolved.tier.value}")
+    table = Table(
+        Column("key", overflow="fold"), "value", "set by", title=f"Policy of tier {resolved.tier.value}"
+    )
     sources = {override.path: override.source for override in resolved.overrides}
     for path, value in flatten(resolved.policy.model_dump(mode="json")).items():
         layer = resolved.origins[path]
@@ -133,7 +135,14 @@ def _diff_table(tier: Tier, changes: list[Change]) -> Table:
 
 
 def _key_table() -> Table:
-    table = Table("key in tiers.yaml", "controls", "set by", "relaxes", title="Policy keys", show_lines=True)
+    table = Table(
+        Column("key in tiers.yaml", overflow="fold", min_width=24),
+        "controls",
+        "set by",
+        "relaxes",
+        title="Policy keys",
+        show_lines=True,
+    )
     for entry in catalog().values():
         table.add_row(entry.file_key, entry.controls, set_by(entry), relaxing(entry.key))
     return table

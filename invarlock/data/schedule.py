@@ -58,7 +58,8 @@ def draw_schedule(pool: WindowPool, *, preview: int, final: int, calibration: in
             f"too little data: {available} windows of {pool.seq_len} tokens exist ({pool.texts} texts, "
             f"{pool.duplicates} duplicate windows dropped), {wanted} are asked for ({parts})",
             where=f"dataset: provider {pool.provider}",
-            fix="ask for fewer windows (profile or eval counts), lower dataset.seq_len, or give more text",
+            fix="give more text, lower dataset.seq_len, or ask for fewer windows "
+            "(--profile dev takes the config's eval counts)",
         )
     order = np.random.default_rng(seed).permutation(available)
     ids = [pool.windows[index].id for index in order]

@@ -117,8 +117,13 @@ def pick_device(wish: str) -> str:
     """``auto`` is CUDA where there is one, else the CPU. ModelError for a device this machine has not."""
     if wish == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if wish.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelError("no CUDA device on this machine", where=f"device {wish}", fix="use cpu or auto")
+    kind, _, number = wish.partition(":")
+    if kind not in ("cpu", "cuda") or not (number.isdigit() or wish == kind):
+        raise ModelError(
+            f"no device is called {wish!r}", where="--device", fix="use auto, cpu, cuda or cuda:N"
+        )
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise ModelError(f"this machine has no device {wish}", where="--device", fix="use cpu or auto")
     return wish
 
 

@@ -66,9 +66,9 @@ def read_finite(source: TensorSource, entry: TensorEntry) -> torch.Tensor:
     """One tensor of ``source``, checked. Raises MeasurementError naming it."""
     tensor = source.read(entry.name)
     if len(entry.shape) >= 2 and not entry.name.endswith(_INDEX_BUFFERS):
-        ensure_matrix_dtype(tensor, entry.name)
+        ensure_matrix_dtype(tensor, f"{source.root}: {entry.name}")
     if tensor.is_floating_point():
-        largest_magnitude(tensor, entry.name)
+        largest_magnitude(tensor, f"{source.root}: {entry.name}")
     return tensor
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from invarlock.calibration.null_records import NullSummary
 from invarlock.families import Family
+from invarlock.policy.schema import Scope
 from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.run_report import RunReport
 
@@ -67,7 +68,11 @@ def _patch_of(summary: NullSummary, report: NullSweepReport) -> dict[str, object
         "multiple_testing": dict(advice["multiple_testing"]),
     }
     if report.drift_caps is not None:
-        patch["drift_caps"] = report.drift_caps.model_dump(mode="json")["caps"]
+        patch["drift_caps"] = {
+            family.value: dict(cap)
+            for family, cap in report.drift_caps.caps.items()
+            if summary.fixed.scope in (None, Scope.ALL, family)
+        }
     return patch
 
 
@@ -76,6 +81,8 @@ def _header(report: NullSweepReport) -> Iterable[str]:
     yield "Recommended spectral_guard settings from a null sweep: for review, not yet policy."
     yield f"run: {report.provenance.run_key}"
     yield f"report: {REPORT}, content sha256 {report.content_sha256}"
+    yield "  (of its JSON with sorted keys and no spaces, without generated_at and volatile;"
+    yield "  the hash of the file itself is in manifest.json)"
     yield f"base: runtime/tiers.yaml sha256 {report.provenance.tiers_sha256}"
     for tier, summary in report.summaries.items():
         yield f"evidence ({tier}): {summary.evidence.statement}"

@@ -104,6 +104,13 @@ def claim(out: Path, run_key: str, *, fresh: bool) -> Iterator[SweepFolder]:
                 _settle(out, staging)
 
 
+def ensure_usable(out: Path) -> None:
+    """Refuse at once what :func:`claim` would refuse whatever the sweep turns out to be. Raises ConfigError."""
+    out = out.resolve()
+    with _held(out), _refusing_unwritable(out):
+        _refuse_foreign(out, "", fresh=True)
+
+
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a results folder, or None when it has none that can be read."""
     try:
@@ -193,6 +200,8 @@ def _is_vacant(out: Path) -> bool:
 def _refuse_foreign(out: Path, run_key: str, *, fresh: bool) -> None:
     if _is_vacant(out):
         return
+    if not out.is_dir():
+        raise ConfigError("--out is a file", where=out, fix="name a folder; it need not exist")
     manifest = read_manifest(out)
     if manifest is None:
         raise ConfigError(

@@ -91,6 +91,12 @@ class MeasurementStore:
         """A lock between processes on ``name``: whoever measures holds it, the others wait and then find."""
         return locked(self.root / "locks" / name)
 
+    def damaged(self) -> list[Path]:
+        """Entries whose content does not have the hash beside it. Looks, and changes nothing."""
+        kinds = (folder for folder in self.root.glob("*") if folder.name not in ("locks", "quarantine"))
+        entries = (path for kind in kinds for path in kind.glob("??/*") if len(path.name) == 64)
+        return [path for path in entries if _checked_body(path.read_bytes()) is None]
+
     def counts(self) -> StoreCounts:
         """What this object found, wrote and set aside so far."""
         with self._counting:
@@ -125,10 +131,16 @@ class MeasurementStore:
             counter[kind] = counter.get(kind, 0) + 1
 
 
-def _verified(data: bytes, key: MeasurementKey, kind: type[R]) -> R | None:
+def _checked_body(data: bytes) -> bytes | None:
+    """The second line of an entry, None when it does not have the hash that the first line holds."""
     checksum, _, rest = data.partition(b"\n")
     body = rest.removesuffix(b"\n")
-    if sha256_hex(body).encode() != checksum:
+    return body if sha256_hex(body).encode() == checksum else None
+
+
+def _verified(data: bytes, key: MeasurementKey, kind: type[R]) -> R | None:
+    body = _checked_body(data)
+    if body is None:
         return None
     try:
         entry = json.loads(body)

@@ -132,7 +132,7 @@ def test_too_few_runs_give_the_largest_seen_marked_unsupported():
     assert not recommendation.supported
     assert recommendation.n_needed == 66
     assert recommendation.rank is None
-    assert "unsupported" in recommendation.statement
+    assert "cannot bound a rate of 0.05; 66 can" in recommendation.statement
     assert "66 can" in recommendation.statement
     caps = caps_of(values, 0.05)
     assert (caps >= values.max(axis=0)).all()

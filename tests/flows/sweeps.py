@@ -15,7 +15,7 @@ from invarlock.policy.schema import Tier
 CONFIG = """
 basis: demo
 model: {id: "%s", device: cpu}
-dataset: {provider: local_text, paths: "%s", seq_len: 32}
+dataset: {provider: local_text, paths: ["%s"], seq_len: 32}
 edit: {name: noop}
 eval: {preview_n: %d, final_n: %d}
 """

@@ -305,4 +305,8 @@ def test_kill_at_any_moment_then_the_same_command(embedded_home: Path, place: Pa
     client = MlflowClient(f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
     runs = client.search_runs([client.get_experiment_by_name("invarlock calibration").experiment_id])
     assert len(runs) == 1 + 8
+    with get_client(sync_client=True) as prefect:
+        states = Counter(run.state_name for run in prefect.read_flow_runs())
+    assert states["Running"] == states["Pending"] == 0
+    assert states["Crashed"] == 3
     assert {run.info.status for run in runs} == {"FINISHED"}

@@ -145,5 +145,5 @@ def test_devices():
     assert pick_device("cpu") == "cpu"
     assert pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
     if not torch.cuda.is_available():
-        with pytest.raises(ModelError, match="no CUDA"):
+        with pytest.raises(ModelError, match="no device cuda:0"):
             pick_device("cuda:0")

@@ -117,6 +117,15 @@ def test_an_entry_mended_while_it_was_read_is_not_carried_away(tmp_path: Path) -
     assert store.counts().quarantined == (str(only_entry(tmp_path)),)
 
 
+def test_damage_is_seen_without_being_asked_for(tmp_path: Path) -> None:
+    store = MeasurementStore(tmp_path)
+    store.put(key("a"), LOSS)
+    assert store.damaged() == []
+    path = only_entry(tmp_path)
+    path.write_bytes(path.read_bytes()[:-5])
+    assert store.damaged() == [path]
+
+
 def test_a_truncated_entry_is_never_used(tmp_path: Path) -> None:
     store = MeasurementStore(tmp_path)
     store.put(key(), LOSS)
