@@ -60,7 +60,7 @@ def run(environment: dict[str, str], home: Path, *command: str) -> Timed:
     done = subprocess.run(
         command,
         # Task results under the home too: with those of another one the work would be skipped.
-        env=environment | quiet_environment(home) | {"INVARLOCK_HOME": str(home)},
+        env={**environment, **quiet_environment(home), "INVARLOCK_HOME": str(home)},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -33,7 +33,6 @@ from invarlock.measure.losses import measure_losses, run_windows
 from invarlock.measure.models import load_model, pick_device
 from invarlock.measure.sigma_max import CONVERGED, estimate_sigma_max
 from invarlock.measure.variant import measure_variant
-from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.reports.judge_run import judge_run
 from invarlock.reports.null_sweep_folder import NullSweepFindings, write_null_sweep
 from invarlock.reports.null_sweep_report import Work
@@ -87,12 +86,12 @@ def library(out: Path) -> None:
             quarantined=(),
             seconds={},
             host="",
+            commit=None,
             mlflow_run_id="",
         )
         write_null_sweep(
             folder,
             findings,
-            tiers_path=live_tiers_path(),
             generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
             work=work,
         )
@@ -101,8 +100,9 @@ def library(out: Path) -> None:
 def judged(plan: NullSweepPlan, checkpoint: Checkpoint, pool: WindowPool) -> NullSweepFindings:
     """Every cell, measured and judged."""
     store = MeasurementStore(home() / "measurements")
-    variant = measure_variant(checkpoint, None, store, plan.contract)
-    digest = variant.weights.model_digest
+    variant = measure_variant(checkpoint, plan.models[0].identity.digest, None, store, plan.contract)
+    identity = plan.models[0].identity
+    digest = identity.behaviour(identity.digest)
     model = load_model(checkpoint, model_digest=digest, dtype=plan.arithmetic.dtype.value)
     runs = {}
     losses = {
