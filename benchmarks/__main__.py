@@ -14,8 +14,7 @@ HEAD = """# Benchmarks
 
 Written by `make bench` (`python -m benchmarks`); each section by the command above it. Times are of one machine at
 one time and say little; the ratios, measured within one run, are what counts. What the numbers mean and which targets
-are missed: [benchmark-notes.md](benchmark-notes.md).
-"""
+are missed: [benchmark-notes.md](benchmark-notes.md)."""
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ def main() -> None:
         compare(matrix, whole, by_shape[matrix.shape[0], matrix.shape[1]])
     larger = Timing()
     compare(INITIAL_STD * torch.randn(4096, 4096, generator=torch.Generator().manual_seed(1)), larger)
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, tol {CONVERGED.tol}")
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, tol {CONVERGED.tol}\n")
     print("| shape | matrices | svdvals s | lanczos s | times faster | steps | worst relative error |")
     print("|---|---|---|---|---|---|---|")
     for (rows, columns), timing in by_shape.items():
