@@ -55,11 +55,12 @@ def test_after_a_death_at_any_write_the_next_one_repairs(
     assert what_is_there(tracker, key, tmp_path) == expected()
 
 
-def test_a_sweep_does_not_write_more_often(tracker: Tracker) -> None:
+def test_a_sweep_does_not_write_more_often(tracker: Tracker, tmp_path: Path) -> None:
     log_sweep(tracker, "before")  # the model is known from now on
     tracker_that_lives = Tracker(tracker.home, "tracking test")
     tracker_that_lives.client = DyingClient(tracker.client, WRITES_A_SWEEP + 1, pytest.fail)
     log_sweep(tracker_that_lives, "counted")
+    assert what_is_there(tracker, "counted", tmp_path) == expected()
 
 
 def program(home: Path, writes: int) -> subprocess.Popen[bytes]:
