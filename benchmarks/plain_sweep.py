@@ -22,12 +22,12 @@ from invarlock.calibration.null_reports import read_observation
 from invarlock.calibration.null_request import NullSweepRequest
 from invarlock.calibration.null_settings import NullSettings, read_settings
 from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from invarlock.checkpoints.modules import modules_of
 from invarlock.data.drawing import draw_schedules
 from invarlock.data.tokenizer import load_tokenizer
 from invarlock.data.windows import WindowPool, build_pool
 from invarlock.digests import canonical_json
 from invarlock.home import home
-from invarlock.measure.families import modules_of
 from invarlock.measure.identity import identify_model
 from invarlock.measure.losses import measure_losses, run_windows
 from invarlock.measure.models import load_model, pick_device

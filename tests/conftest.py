@@ -1,15 +1,35 @@
-"""What several test folders share: one embedded home with a real Prefect server for the whole session."""
+"""What several test folders share: tiny checkpoints, a store, and one embedded home with a real Prefect server."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from invarlock.store.measurement_store import MeasurementStore
 from tasks.local_services import prefect_api_url, prefect_home, prefect_server, quiet_environment
+from tests.measure.tiny_models import save
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny model, saved once a session. Not to be changed."""
+    root = tmp_path_factory.mktemp("tiny")
+    return lambda name: save(name, root / name)
+
+
+@pytest.fixture
+def opened(saved: Callable[[str], Path]) -> Callable[[str], Checkpoint]:
+    return lambda name: open_checkpoint(str(saved(name)))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> MeasurementStore:
+    return MeasurementStore(tmp_path / "store")
 
 
 @pytest.fixture(scope="session")

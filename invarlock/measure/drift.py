@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import torch
 
 from invarlock.checkpoints.checkpoint import TensorSource
+from invarlock.checkpoints.modules import Module, modules_of
 from invarlock.errors import MeasurementError, ModelError
-from invarlock.measure.families import Module, modules_of
 from invarlock.measure.records import Drift, EstimatorContract
 from invarlock.measure.sigma_max import estimate_sigma_max, work_dtype
 from invarlock.measure.tensor_digest import digest_tensor

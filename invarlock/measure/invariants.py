@@ -7,9 +7,9 @@ import re
 import torch
 
 from invarlock.checkpoints.checkpoint import TensorSource
+from invarlock.checkpoints.modules import embedding_entry, modules_of
 from invarlock.digests import digest_of
 from invarlock.errors import ModelError
-from invarlock.measure.families import embedding_entry, modules_of
 from invarlock.measure.records import InvariantsSnapshot
 from invarlock.measure.vocabulary import vocabulary_size
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from invarlock.checkpoints.checkpoint import Checkpoint, TensorSource
+from invarlock.checkpoints.modules import module_path
 from invarlock.errors import ModelError
-from invarlock.measure.families import module_path
 from invarlock.measure.vocabulary import find_tokenizer
 
 if TYPE_CHECKING:

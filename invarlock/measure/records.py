@@ -154,11 +154,27 @@ class EditIdentity(Record):
     digest: str
 
 
+class EditError(Record):
+    """What an edit did to one matrix W, giving W'; D = W' - W, over its elements.
+
+    mean_abs, max_abs, rmse: of D, in the weight's units; relative_rmse: ||D||_F / ||W||_F, 0 for a W of zeros that
+    stayed; cosine_similarity: of W and W' as vectors, 1 where both are zero; clipped_fraction: share of the weights
+    that were cut to a range before they were rounded.
+    """
+
+    mean_abs: float
+    max_abs: float
+    rmse: float
+    relative_rmse: float
+    cosine_similarity: float
+    clipped_fraction: float
+
+
 class VariantMeasurement(Record):
     """All that the weights of one variant of a model say.
 
     baseline_digest: model digest of what was edited, its own without an edit; drift: by module name, zero throughout
-    without an edit.
+    without an edit; errors: by name of each module that the edit aimed at, empty without an edit.
     """
 
     baseline_digest: str
@@ -166,9 +182,53 @@ class VariantMeasurement(Record):
     weights: WeightMeasurement
     invariants: InvariantsSnapshot
     drift: Mapping[str, Drift]
+    errors: Mapping[str, EditError]
 
 
 class LossRecord(Record):
     """The losses of one variant on the windows of one schedule, in its order."""
 
     losses: tuple[WindowLoss, ...]
+
+
+class Tap(Record):
+    """Where variance equalization may attach: the output of a branch of a block, before it joins the residual.
+
+    module: path in the live model; canonical: the same place as GPT-2 spells it, such as
+    ``transformer.h.3.mlp.c_proj``; family: of the branch, ffn or attn; block: number in its stack, from 0.
+    """
+
+    module: str
+    canonical: str
+    family: Family
+    block: int
+
+
+class BranchMoments(Record):
+    """Second moments of every branch on one window.
+
+    tokens: valid positions of the window; second_moments: by tap module, the mean over valid positions and features
+    of the squared branch output less the projection's bias.
+    """
+
+    window_id: str
+    tokens: int
+    second_moments: Mapping[str, float]
+
+
+class BranchRecord(Record):
+    """Losses and branch moments of one variant on some windows, in one order."""
+
+    losses: tuple[WindowLoss, ...]
+    moments: tuple[BranchMoments, ...]
+
+
+class VirtualScales(Record):
+    """Factors that virtual variance equalization puts on branches, by tap module. At least one, each not 1."""
+
+    factors: Mapping[str, float] = Field(min_length=1)
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 that names this set of factors."""
+        return digest_of(self)

@@ -42,6 +42,7 @@ def measure_variant(
             weights=weights,
             invariants=snapshot_invariants(base),
             drift={module.name: UNMOVED for module in weights.modules},
+            errors={},
         )
     subject = EditedCheckpoint(base, edit)
     return VariantMeasurement(
@@ -50,6 +51,7 @@ def measure_variant(
         weights=measure_weights(subject, store, contract),
         invariants=snapshot_invariants(subject),
         drift=measure_drift(subject, base, store, contract),
+        errors={},
     )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 
 from invarlock.checkpoints.checkpoint import TensorSource
+from invarlock.checkpoints.modules import Module, modules_of
 from invarlock.checkpoints.safetensors_file import TensorEntry
-from invarlock.measure.families import Module, modules_of
 from invarlock.measure.records import EstimatorContract, ModuleStatistics, WeightMeasurement
 from invarlock.measure.tensor_digest import combine_digests, digest_tensor
 from invarlock.measure.tensor_statistics import (

@@ -5,8 +5,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from invarlock.checkpoints.modules import modules_of
 from invarlock.errors import MeasurementError
-from invarlock.measure.families import modules_of
 from invarlock.measure.records import EstimatorContract
 from invarlock.measure.sigma_max import CONVERGED, POWER_ITER, estimate_sigma_max
 from tests.measure.tiny_models import BUILDERS

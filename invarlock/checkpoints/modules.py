@@ -13,11 +13,11 @@ from collections.abc import Iterator
 
 import torch
 
+from invarlock.checkpoints.architectures import ARCHITECTURES, GENERIC, Architecture
 from invarlock.checkpoints.checkpoint import TensorSource
 from invarlock.checkpoints.safetensors_file import TensorEntry
 from invarlock.errors import ModelError
 from invarlock.families import Family
-from invarlock.measure.architectures import ARCHITECTURES, GENERIC, Architecture
 from invarlock.record import Record
 
 _FUSED_EXPERTS = re.compile(r"experts\.(gate_up_proj|gate_proj|up_proj|down_proj|w[123])(\.weight)?$")

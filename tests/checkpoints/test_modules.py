@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 from transformers.pytorch_utils import Conv1D
 
 from invarlock.checkpoints.checkpoint import open_checkpoint
+from invarlock.checkpoints.modules import modules_of, place
 from invarlock.errors import ModelError
-from invarlock.measure.families import modules_of, place
 from tests.measure.tiny_models import BUILDERS, build
 
 _BERT_LAYER = {
