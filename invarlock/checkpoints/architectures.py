@@ -23,7 +23,8 @@ class Architecture:
 
     prefix: of the base model inside the model with a head; some checkpoints leave it out. roots: the base
     model's own children, by which such a checkpoint is known. rules: (pattern, family) in order. embedding:
-    the input embedding. tied: modules that share its tensor when the config ties them.
+    the input embedding. tied: modules that share its tensor when the config ties them. conv1d: pattern of modules
+    that store their matrix as (in, out); all others store (out, in).
     """
 
     prefix: str
@@ -31,6 +32,7 @@ class Architecture:
     rules: _Rules
     embedding: str
     tied: tuple[str, ...]
+    conv1d: str | None = None
 
 
 def _rules(*, embed: str = "", attn: str = "", ffn: str = "", other: str = "") -> _Rules:
@@ -81,6 +83,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         ),
         embedding="transformer.wte",
         tied=("lm_head",),
+        conv1d="c_attn|q_attn|c_fc|c_proj",
     ),
     "bert": _bert_like("bert", "cls.predictions.decoder", r"cls\.predictions\.(transform\.dense|decoder)"),
     "roberta": _bert_like("roberta", "lm_head.decoder", r"lm_head\.(dense|decoder)"),

@@ -29,8 +29,8 @@ class Module(Record):
     """One matrix of a model.
 
     name: module path, ``[i]`` after it for expert i of a fused tensor; tensor: the name in the checkpoint;
-    rule: the rule that placed it; shape: rows, columns; expert: its number, None outside experts; aliases:
-    other modules that share the tensor.
+    rule: the rule that placed it; shape: rows, columns; transposed: whether they are (in, out), as Conv1D stores
+    them; expert: its number, None outside experts; aliases: other modules that share the tensor.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Module(Record):
     family: Family
     rule: str
     shape: tuple[int, int]
+    transposed: bool
     expert: int | None
     aliases: tuple[str, ...]
 
@@ -106,6 +107,12 @@ def place(path: str, model_type: str) -> tuple[Family, str]:
     return Family.OTHER, "no rule"
 
 
+def _is_transposed(path: str, model_type: str) -> bool:
+    architecture = ARCHITECTURES.get(model_type)
+    pattern = architecture.conv1d if architecture is not None else None
+    return pattern is not None and _at_end(pattern).search(path) is not None
+
+
 @functools.cache
 def _at_end(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|\.)(?:{pattern})$")
@@ -114,6 +121,7 @@ def _at_end(pattern: str) -> re.Pattern[str]:
 def _modules_in(entry: TensorEntry, model_type: str, aliases: tuple[str, ...]) -> Iterator[Module]:
     path = module_path(entry.name, model_type)
     family, rule = place(path, model_type)
+    transposed = _is_transposed(path, model_type)
     if _is_matrix(entry):
         split = _EXPERT_INDEX.search(path)
         yield Module(
@@ -122,6 +130,7 @@ def _modules_in(entry: TensorEntry, model_type: str, aliases: tuple[str, ...]) -
             family=family,
             rule=rule,
             shape=(entry.shape[0], entry.shape[1]),
+            transposed=transposed,
             expert=int(split[1]) if split else None,
             aliases=aliases,
         )
@@ -133,6 +142,7 @@ def _modules_in(entry: TensorEntry, model_type: str, aliases: tuple[str, ...]) -
                 family=family,
                 rule=rule,
                 shape=(entry.shape[1], entry.shape[2]),
+                transposed=transposed,
                 expert=expert,
                 aliases=(),
             )

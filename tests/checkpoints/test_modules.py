@@ -143,6 +143,12 @@ def test_every_matrix_is_found_once_and_placed(name, opened):
 
 
 @pytest.mark.parametrize("name", BUILDERS)
+def test_matrices_of_a_conv1d_and_no_others_are_stored_transposed(name, opened):
+    conv1d = {path for path, module in build(name).named_modules() if isinstance(module, Conv1D)}
+    assert {module.name for module in modules_of(opened(name)) if module.transposed} == conv1d
+
+
+@pytest.mark.parametrize("name", BUILDERS)
 def test_shapes_are_those_of_the_tensors(name, opened):
     checkpoint = opened(name)
     for module in modules_of(checkpoint):
