@@ -1,4 +1,5 @@
-"""Which weight belongs to which family, by architecture (design page 2), as data.
+"""What is known of each architecture, as data: which weight belongs to which family (design page 2), and where the
+branches of its blocks end (design page 4).
 
 A pattern is a regular expression that must match the end of a module's path at a dot. The first match places
 the module.
@@ -18,13 +19,28 @@ _Rules = tuple[tuple[str, Family], ...]
 
 
 @dataclass(frozen=True)
+class Branch:
+    """The output of one branch of every block; ``{}`` stands for the block's number.
+
+    module: path in the live model; stored: the path in checkpoints; canonical: the same place in GPT-2.
+    """
+
+    module: str
+    stored: str
+    canonical: str
+    family: Family
+
+
+@dataclass(frozen=True)
 class Architecture:
     """One ``model_type``.
 
     prefix: of the base model inside the model with a head; some checkpoints leave it out. roots: the base
     model's own children, by which such a checkpoint is known. rules: (pattern, family) in order. embedding:
-    the input embedding. tied: modules that share its tensor when the config ties them. conv1d: pattern of modules
-    that store their matrix as (in, out); all others store (out, in).
+    the input embedding. tied: modules that share its tensor when the config ties them. branches: in the order
+    in which a block runs them. stack: the list of blocks, where each hands the next its output and nothing
+    else; empty where more is carried along. conv1d: pattern of modules that store their matrix as (in, out);
+    all others store (out, in).
     """
 
     prefix: str
@@ -32,6 +48,8 @@ class Architecture:
     rules: _Rules
     embedding: str
     tied: tuple[str, ...]
+    branches: tuple[Branch, ...]
+    stack: str
     conv1d: str | None = None
 
 
@@ -40,19 +58,49 @@ def _rules(*, embed: str = "", attn: str = "", ffn: str = "", other: str = "") -
     return tuple((pattern, family) for patterns, family in named for pattern in patterns.split())
 
 
+def _branches(
+    stack: str, *, attn: str, ffn: str, cross: str = "", stored_ffn: str = ""
+) -> tuple[Branch, ...]:
+    """Branches by their paths inside a block. stored_ffn: where checkpoints name it otherwise."""
+    named = (
+        (attn, "attn", Family.ATTN),
+        (cross, "crossattention", Family.ATTN),
+        (ffn, "mlp", Family.FFN),
+    )
+    return tuple(
+        Branch(
+            module=f"{stack}.{{}}.{path}",
+            stored=f"{stack}.{{}}.{stored_ffn if stored_ffn and path == ffn else path}",
+            canonical=f"transformer.h.{{}}.{gpt2}.c_proj",
+            family=family,
+        )
+        for path, gpt2, family in named
+        if path
+    )
+
+
 _LLAMA_ATTENTION = r"self_attn\.[qkvo]_proj"
 _LLAMA_FFN = r"mlp\.(gate|up|down)_proj"
 _MOE = r"(mlp|block_sparse_moe)"
 _EXPERTS = rf"{_MOE}\.experts(\.\d+)?\.(w[123]|(gate|up|gate_up|down)_proj)"
 
 
-def _llama_like(attn: str = _LLAMA_ATTENTION, ffn: str = _LLAMA_FFN, other: str = "") -> Architecture:
+def _llama_like(
+    attn: str = _LLAMA_ATTENTION,
+    ffn: str = _LLAMA_FFN,
+    other: str = "",
+    branch: str = "mlp.down_proj",
+    stored_branch: str = "",
+) -> Architecture:
+    """branch: the ffn branch; the whole layer where experts share it, as no projection has its output."""
     return Architecture(
         prefix="model",
         roots=("embed_tokens", "layers", "norm"),
         rules=_rules(embed="embed_tokens", attn=attn, ffn=ffn, other=f"{other} lm_head"),
         embedding="model.embed_tokens",
         tied=("lm_head",),
+        branches=_branches("model.layers", attn="self_attn.o_proj", ffn=branch, stored_ffn=stored_branch),
+        stack="model.layers",
     )
 
 
@@ -68,6 +116,8 @@ def _bert_like(prefix: str, decoder: str, other: str) -> Architecture:
         ),
         embedding=f"{prefix}.embeddings.word_embeddings",
         tied=(decoder,),
+        branches=_branches(f"{prefix}.encoder.layer", attn="attention.output.dense", ffn="output.dense"),
+        stack=f"{prefix}.encoder.layer",
     )
 
 
@@ -83,6 +133,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         ),
         embedding="transformer.wte",
         tied=("lm_head",),
+        branches=_branches("transformer.h", attn="attn.c_proj", ffn="mlp.c_proj"),
+        stack="transformer.h",
         conv1d="c_attn|q_attn|c_fc|c_proj",
     ),
     "bert": _bert_like("bert", "cls.predictions.decoder", r"cls\.predictions\.(transform\.dense|decoder)"),
@@ -98,15 +150,20 @@ ARCHITECTURES: dict[str, Architecture] = {
         ),
         embedding="distilbert.embeddings.word_embeddings",
         tied=("vocab_projector",),
+        branches=_branches("distilbert.transformer.layer", attn="attention.out_lin", ffn="ffn.lin2"),
+        stack="distilbert.transformer.layer",
     ),
     "llama": _llama_like(),
     "mistral": _llama_like(),
     "qwen2": _llama_like(),
     "phi3": _llama_like(attn=r"self_attn\.(qkv|o)_proj", ffn=r"mlp\.(gate_up|down)_proj"),
-    "mixtral": _llama_like(ffn=_EXPERTS, other=rf"{_MOE}\.gate"),
+    "mixtral": _llama_like(
+        ffn=_EXPERTS, other=rf"{_MOE}\.gate", branch="mlp", stored_branch="block_sparse_moe"
+    ),
     "qwen2_moe": _llama_like(
         ffn=rf"{_EXPERTS} mlp\.shared_expert\.(gate|up|down)_proj {_LLAMA_FFN}",
         other=r"mlp\.gate mlp\.shared_expert_gate",
+        branch="mlp",
     ),
     "opt": Architecture(
         prefix="model",
@@ -119,6 +176,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         ),
         embedding="model.decoder.embed_tokens",
         tied=("lm_head",),
+        branches=_branches("model.decoder.layers", attn="self_attn.out_proj", ffn="fc2"),
+        stack="model.decoder.layers",
     ),
     "gpt_neox": Architecture(
         prefix="gpt_neox",
@@ -131,6 +190,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         ),
         embedding="gpt_neox.embed_in",
         tied=("embed_out", "lm_head"),
+        branches=_branches("gpt_neox.layers", attn="attention.dense", ffn="mlp.dense_4h_to_h"),
+        stack="gpt_neox.layers",
     ),
     "t5": Architecture(
         prefix="",
@@ -143,6 +204,16 @@ ARCHITECTURES: dict[str, Architecture] = {
         ),
         embedding="shared",
         tied=("encoder.embed_tokens", "decoder.embed_tokens", "lm_head"),
+        branches=(
+            *_branches("encoder.block", attn="layer.0.SelfAttention.o", ffn="layer.1.DenseReluDense.wo"),
+            *_branches(
+                "decoder.block",
+                attn="layer.0.SelfAttention.o",
+                cross="layer.1.EncDecAttention.o",
+                ffn="layer.2.DenseReluDense.wo",
+            ),
+        ),
+        stack="",  # every block hands on the position bias that the first one computes
     ),
 }
 
