@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from invarlock.calibration.alike import check_baselines, check_same, check_tier
 from invarlock.calibration.null_alpha import choose_alpha
 from invarlock.calibration.null_evidence import weigh_evidence
 from invarlock.calibration.null_records import (
@@ -115,36 +116,10 @@ def _check_settings(margin: float, target: float) -> None:
 
 
 def _check_alike(runs: Sequence[NullObservation], tier: str, pool: Collection[str] | None) -> None:
-    named = {run.tier for run in runs if run.tier is not None}
-    if named - {tier}:
-        raise DataError(
-            f"reports of tier {min(named - {tier})} among those of {tier}",
-            fix="summarize each tier by itself",
-        )
-    settings: tuple[tuple[str, Callable[[NullObservation], object]], ...] = (
-        ("multiple_testing", lambda run: (run.method.value, run.alpha, run.m)),
-        ("policy", lambda run: run.fixed),
-    )
-    for what, setting in settings:
-        distinct = {setting(run) for run in runs}
-        if len(distinct) > 1:
-            listed = "; ".join(sorted(map(str, distinct)))
-            raise DataError(f"reports mix {what}: {listed}", fix="summarize runs of one policy")
-    _check_baselines({run.baseline for run in runs if run.baseline is not None}, pool)
-
-
-def _check_baselines(baselines: set[str], pool: Collection[str] | None) -> None:
-    if pool is None and len(baselines) > 1:
-        listed = ", ".join(digest[:16] for digest in sorted(baselines))
-        raise DataError(
-            f"reports of {len(baselines)} baselines ({listed})",
-            fix="name the baselines that are pooled on purpose",
-        )
-    strangers = baselines - set(pool) if pool is not None else set()
-    if strangers:
-        raise DataError(
-            f"a report's baseline {min(strangers)[:16]} is not in the pool", fix="add it or drop it"
-        )
+    check_tier((run.tier for run in runs), tier)
+    check_same("multiple_testing", ((run.method.value, run.alpha, run.m) for run in runs))
+    check_same("policy", (run.fixed for run in runs))
+    check_baselines((run.baseline for run in runs), pool)
 
 
 def _observe(runs: Sequence[NullObservation]) -> Observed:

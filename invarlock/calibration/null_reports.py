@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
+from invarlock.calibration.report_edge import Lenient, ReportEdge, place_of, read_guard
 from invarlock.errors import DataError
 from invarlock.families import Family
 from invarlock.policy.schema import Correction
@@ -41,13 +42,7 @@ class NullObservation:
     max_drift: Mapping[Family, DriftMaxima]
 
 
-class _Lenient(BaseModel):
-    """Reads the keys it needs and lets others be: reports may carry more."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
-
-
-class FixedSettings(_Lenient):
+class FixedSettings(Lenient):
     """Policy that calibration leaves alone; None where a report does not say."""
 
     deadband: float | None = None
@@ -56,31 +51,31 @@ class FixedSettings(_Lenient):
     max_spectral_norm: float | None = None
 
 
-class _FamilyZ(_Lenient):
+class _FamilyZ(Lenient):
     max: float | None = None
     count: int | None = None
 
 
-class _MultipleTesting(_Lenient):
+class _MultipleTesting(Lenient):
     method: Correction
     alpha: float = Field(gt=0, lt=1)
     m: int = Field(ge=1)
 
 
-class _Selection(_Lenient):
+class _Selection(Lenient):
     families_selected: tuple[Family, ...] = ()
     family_pvalues: Mapping[Family, float] = {}
     family_violation_counts: Mapping[Family, int] = {}
 
 
-class _Module(_Lenient):
+class _Module(Lenient):
     family: Family
     log_sigma: float | None = None
     relative_change: float | None = None
     edit_edge: float | None = None
 
 
-class _Metrics(_Lenient):
+class _Metrics(Lenient):
     family_z_summary: Mapping[Family, _FamilyZ] = {}
     family_z_quantiles: Mapping[Family, _FamilyZ] = {}
     multiple_testing: _MultipleTesting
@@ -92,29 +87,10 @@ class _Metrics(_Lenient):
     baseline_weights_digest: str | None = None
 
 
-class _Guard(_Lenient):
+class _Guard(Lenient):
     metrics: _Metrics
     violations: tuple[JsonValue, ...]
     policy: FixedSettings = FixedSettings()
-
-
-class _Named(_Lenient):
-    name: str
-
-
-class _Meta(_Lenient):
-    tier: str | None = None
-
-
-class _Model(_Lenient):
-    digest: str | None = None
-    baseline_digest: str | None = None
-
-
-class _Report(_Lenient):
-    meta: _Meta = _Meta()
-    model: _Model = _Model()
-    guards: tuple[JsonValue, ...]
 
 
 def read_observation(report: Mapping[str, object], position: int) -> NullObservation | None:
@@ -122,25 +98,11 @@ def read_observation(report: Mapping[str, object], position: int) -> NullObserva
 
     Raises DataError, naming the report by its ``position`` (from 0) and the key, when the entry is not whole.
     """
-    where = f"reports[{position}]"
-    try:
-        parsed = _Report.model_validate(report)
-        entry = _spectral_entry(parsed.guards)
-        guard = None if entry is None else _Guard.model_validate(entry)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise DataError(
-            f"{key}: {first['msg']}", where=where, fix="run the null sweep that wrote this report again"
-        ) from error
-    return None if guard is None else _observation(parsed, guard, where)
+    parsed, guard = read_guard(report, position, "spectral", _Guard)
+    return None if guard is None else _observation(parsed, guard, place_of(position))
 
 
-def _spectral_entry(guards: Sequence[JsonValue]) -> JsonValue | None:
-    return next((guard for guard in guards if _Named.model_validate(guard).name == "spectral"), None)
-
-
-def _observation(report: _Report, guard: _Guard, where: str) -> NullObservation:
+def _observation(report: ReportEdge, guard: _Guard, where: str) -> NullObservation:
     metrics, selection = guard.metrics, guard.metrics.multiple_testing_selection
     max_z = _max_z(metrics)
     if not max_z:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from invarlock.families import Family
 from invarlock.guards.spectral_metrics import JudgedModule
+from invarlock.reports.figure_files import GRID, NOW, RECOMMENDED, image_files, plot_style
 
 _COLOURS = {Family.FFN: "#2b6cb0", Family.ATTN: "#c05621", Family.EMBED: "#2f855a", Family.OTHER: "#6b46c1"}
 
@@ -21,8 +20,7 @@ def plot_z(
     title: str,
 ) -> Mapping[str, bytes]:
     """The plot as SVG and PNG, by file ending. Equal input gives equal bytes."""
-    # A fixed salt for the ids inside the SVG, and no date: the file is hashed.
-    with mpl.rc_context({"svg.hashsalt": "invarlock", "font.size": 9}):
+    with plot_style():
         figure = Figure(figsize=(8, 4.2), layout="constrained")
         axes = figure.add_subplot()
         present = [family for family in Family if any(module.family is family for module in modules)]
@@ -32,25 +30,16 @@ def plot_z(
             places = [x - 0.3 + step * i if len(values) > 1 else x for i in range(len(values))]
             axes.scatter(places, values, s=18, color=_COLOURS[family], zorder=3)
             if family in current:
-                axes.hlines(
-                    current[family], x - 0.42, x + 0.42, color="#4a5568", linestyle="--", linewidth=1.4
-                )
+                axes.hlines(current[family], x - 0.42, x + 0.42, color=NOW, linestyle="--", linewidth=1.4)
             if family in recommended:
-                axes.hlines(recommended[family], x - 0.42, x + 0.42, color="#c53030", linewidth=1.8)
-        axes.plot([], [], color="#4a5568", linestyle="--", label="kappa now")
-        axes.plot([], [], color="#c53030", label="kappa recommended")
+                axes.hlines(recommended[family], x - 0.42, x + 0.42, color=RECOMMENDED, linewidth=1.8)
+        axes.plot([], [], color=NOW, linestyle="--", label="kappa now")
+        axes.plot([], [], color=RECOMMENDED, label="kappa recommended")
         axes.set_xticks(range(len(present)), [family.value for family in present])
         axes.set_ylabel("|z| of sigma_max within its family")
         axes.set_ylim(bottom=-0.05)
         axes.set_title(title, loc="left", fontsize=10)
-        axes.grid(axis="y", color="#e2e8f0", zorder=0)
+        axes.grid(axis="y", color=GRID, zorder=0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="upper right")
-        return {ending: _rendered(figure, ending) for ending in ("svg", "png")}
-
-
-def _rendered(figure: Figure, ending: str) -> bytes:
-    buffer = io.BytesIO()
-    metadata = {"Date": None} if ending == "svg" else {"Software": None}
-    figure.savefig(buffer, format=ending, dpi=130, metadata=metadata)
-    return buffer.getvalue()
+        return image_files(figure)
