@@ -1,7 +1,7 @@
 """The tiers that the product starts from. The balanced one is the schema's own defaults.
 
 A test keeps these equal to the shipped ``runtime/tiers.yaml``, which leaves out what operators rarely set:
-the sampling floors, the variance clamp and the variance calibration windows.
+the sampling floors, the variance target and clamp, and the variance calibration windows.
 """
 
 from __future__ import annotations

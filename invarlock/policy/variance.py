@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
@@ -25,6 +26,17 @@ class Clamp(Section):
     max: Annotated[Real, policy(Relaxes.RAISED)] = Field(
         default=1.12, ge=1, description="Largest scale that can be proposed"
     )
+
+
+class VarianceTarget(StrEnum):
+    """What a scale brings a branch's second moment to.
+
+    baseline: its value in the unedited model, so scales follow the edit; unit: 1.0, as the reference does, whose
+    scales do not depend on the edit and mostly end at the clamp (kept for comparison).
+    """
+
+    BASELINE = "baseline"
+    UNIT = "unit"
 
 
 class VariancePolicy(Section):
@@ -65,6 +77,10 @@ class VariancePolicy(Section):
     )
     predictive_gate: Annotated[Switch, choice(True, False)] = Field(
         default=True, description="true: VE is enabled only where the predictive A/B gate passes"
+    )
+    target: Annotated[VarianceTarget, choice("baseline", "unit")] = Field(
+        default=VarianceTarget.BASELINE,
+        description="What a branch is scaled to: the baseline's second moment, or 1.0 (unit)",
     )
     clamp: Clamp = Clamp()
     max_calib: Annotated[Count, policy(Relaxes.NEVER)] = Field(

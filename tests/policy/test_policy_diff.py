@@ -48,6 +48,7 @@ def change_one(tmp_path: Path, key: str, old: str, new: str) -> tuple[Change, ..
         ("variance_guard.predictive_one_sided", "false", "true"),
         ("variance_guard.max_adjusted_modules", "3", "0"),  # 0 is no limit
         ("variance_guard.max_adjusted_modules", "1", "2"),
+        ("variance_guard.target", "baseline", "unit"),
         ("variance_guard.clamp.min", "0.85", "0.8"),
         ("variance_guard.clamp.max", "1.12", "1.2"),
     ],

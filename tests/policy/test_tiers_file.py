@@ -63,6 +63,7 @@ PUBLISHED = {
 NOT_IN_THE_FILE = {
     "metrics.sampling.min_windows": (180, 220, 140),
     "metrics.sampling.min_bootstrap_replicates": (1200, 1500, 800),
+    "variance.target": ("baseline", "baseline", "baseline"),
     "variance.clamp.min": (0.85, 0.85, 0.85),
     "variance.clamp.max": (1.12, 1.12, 1.12),
     "variance.max_calib": (200, 160, 240),
