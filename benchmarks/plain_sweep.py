@@ -17,10 +17,10 @@ from pathlib import Path
 import transformers.models.gpt2.modeling_gpt2  # noqa: F401  imported late by the library: not part of the work
 
 from invarlock.calibration.null import summarize_null_runs
-from invarlock.calibration.null_plan import NullSweepPlan, PlannedModel, settle
+from invarlock.calibration.null_plan import NullModel, NullSweepPlan
 from invarlock.calibration.null_reports import read_observation
 from invarlock.calibration.null_request import NullSweepRequest
-from invarlock.calibration.null_settings import NullSettings, read_settings
+from invarlock.calibration.sweep_settings import SweepSettings, read_null_settings
 from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from invarlock.checkpoints.modules import modules_of
 from invarlock.data.drawing import draw_schedules
@@ -33,10 +33,10 @@ from invarlock.measure.losses import measure_losses, run_windows
 from invarlock.measure.models import load_model, pick_device
 from invarlock.measure.sigma_max import CONVERGED, estimate_sigma_max
 from invarlock.measure.variant import measure_variant
-from invarlock.reports.judge_run import judge_run
+from invarlock.reports.judge_null_run import judge_null_run
 from invarlock.reports.null_sweep_folder import NullSweepFindings, write_null_sweep
-from invarlock.reports.null_sweep_report import Work
 from invarlock.reports.sweep_folder import claim
+from invarlock.reports.sweep_report import Work
 from invarlock.store.measurement_store import MeasurementStore
 
 CONFIG = Path("configs/calibration/null_sweep_demo.yaml")
@@ -47,7 +47,7 @@ def request(out: Path) -> NullSweepRequest:
     return NullSweepRequest(config=CONFIG, out=out)
 
 
-def opened(settings: NullSettings) -> tuple[Checkpoint, WindowPool]:
+def opened(settings: SweepSettings) -> tuple[Checkpoint, WindowPool]:
     """The model and its windows."""
     checkpoint = open_checkpoint(settings.references[0])
     return checkpoint, build_pool(settings.config.dataset, load_tokenizer(checkpoint.root))
@@ -56,7 +56,7 @@ def opened(settings: NullSettings) -> tuple[Checkpoint, WindowPool]:
 def bare(out: Path) -> None:
     """Every distinct window and every matrix, once."""
     wanted = request(out)
-    settings = read_settings(wanted)
+    settings = read_null_settings(wanted)
     checkpoint, pool = opened(settings)
     drawn = draw_schedules(pool, seeds=wanted.seeds, preview=settings.preview, final=settings.final)
     model = load_model(checkpoint, model_digest="bare", dtype=settings.dtype.value)
@@ -70,19 +70,27 @@ def bare(out: Path) -> None:
 def library(out: Path) -> None:
     """The whole sweep by plain calls."""
     wanted = request(out)
-    settings = read_settings(wanted)
+    settings = read_null_settings(wanted)
     checkpoint, pool = opened(settings)
     drawn = draw_schedules(pool, seeds=wanted.seeds, preview=settings.preview, final=settings.final)
     identity = identify_model(settings.references[0])
-    planned = PlannedModel(label="demo", identity=identity, windows=drawn, edits={})
-    plan = settle(wanted, settings, [planned], device=pick_device(settings.device), contract=CONVERGED)
+    planned = NullModel(label="demo", identity=identity, windows=drawn, edits={})
+    plan = NullSweepPlan.settle(
+        wanted,
+        settings,
+        [planned],
+        device=pick_device(settings.device),
+        contract=CONVERGED,
+        null=wanted.null,
+        cap_rule=wanted.cap_rule,
+        target_any_warning_rate=wanted.target_any_warning_rate,
+    )
     with claim(out, plan.run_key, fresh=True) as folder:
         findings = judged(plan, checkpoint, pool)
         work = Work(
-            window_losses_measured=0,
-            window_losses_found=0,
-            tensor_statistics_measured=0,
-            tensor_statistics_found=0,
+            measured={},
+            found={},
+            forward_passes=0.0,
             quarantined=(),
             seconds={},
             host="",
@@ -110,7 +118,7 @@ def judged(plan: NullSweepPlan, checkpoint: Checkpoint, pool: WindowPool) -> Nul
         for seed, s in plan.models[0].windows.schedules.items()
     }
     for cell in plan.cells():
-        runs[cell] = judge_run(plan, cell, variant, variant, losses[cell.seed], losses[cell.seed])
+        runs[cell] = judge_null_run(plan, cell, variant, variant, losses[cell.seed], losses[cell.seed])
     documents = {cell: canonical_json(run) for cell, run in runs.items()}
     summaries = {
         tier: summarize_null_runs(

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.context import FlowRunContext
+from prefect.settings import PREFECT_UI_URL
+
+from invarlock.reports.sweep_result import SweepResult
 
 Cell = str | int | float | bool | None
 
@@ -23,6 +28,25 @@ def show_table(key: str, rows: Sequence[Mapping[str, Cell]], description: str) -
 def show_link(key: str, url: str, text: str, description: str) -> None:
     """Show a link. ``key`` as for :func:`show_markdown`."""
     create_link_artifact(url, link_text=text, key=artifact_key(key), description=description)
+
+
+def show_sweep(name: str, result: SweepResult, rows: Sequence[Mapping[str, Cell]], description: str) -> None:
+    """A finished sweep: its summary, a table of what it recommends, and the way to MLflow."""
+    lines = Path(result.summary).read_text().splitlines()
+    # Plots are in MLflow: no path leads there from Prefect's page.
+    text = "\n".join(line for line in lines if not line.startswith("!["))
+    show_markdown(f"{name} summary", text, "What the sweep recommends")
+    show_table(f"{name} table", rows, description)
+    show_link(f"{name} mlflow", result.links.mlflow_url, "The run in MLflow", "Reports, hashes and files")
+
+
+def flow_run_url() -> str | None:
+    """The page of the running flow run; None where no UI is known."""
+    context = FlowRunContext.get()
+    ui = PREFECT_UI_URL.value()
+    if context is None or context.flow_run is None or ui is None:
+        return None
+    return f"{ui}/runs/flow-run/{context.flow_run.id}"
 
 
 def artifact_key(words: str) -> str:

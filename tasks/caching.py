@@ -1,9 +1,10 @@
 """Task results across runs: the one module that knows Prefect's cache.
 
 Prefect's cache looks up a file and trusts it. Here a cached task returns a :class:`Reference` (hash, path,
-size of a kept document), and a hit counts only while the document behind it still has that hash. A damaged
-or missing document, or a damaged cache entry, is removed before the lookup, so the task runs again and puts
-a good one in its place. No lock is taken between processes: those of the measurement store suffice.
+size of a kept document) or several, and a hit counts only while the documents behind it still have those
+hashes. A damaged or missing document, or a damaged cache entry, is removed before the lookup, so the task runs
+again and puts a good one in its place. No lock is taken between processes: those of the measurement store
+suffice.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
 from prefect.cache_policies import CacheKeyFnPolicy
@@ -23,15 +24,16 @@ from prefect.results import ResultStore
 from invarlock.digests import digest_of
 from invarlock.errors import StoreError
 from invarlock.provenance import code_sha256
-from invarlock.store.documents import Reference, read_document
+from invarlock.store.documents import Reference, References, read_document
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
+Kept = TypeVar("Kept", Reference, References)
 
 
 def cached_task(
     *, name: str, key: Sequence[str], run_name: str | None = None
-) -> Callable[[Callable[P, Reference]], Task[P, Reference]]:
+) -> Callable[[Callable[P, Kept]], Task[P, Kept]]:
     """A Prefect task whose result is found again by any later run.
 
     Parameters
@@ -45,7 +47,7 @@ def cached_task(
     ... def measure_weights(folder: str, model_digest: str, contract_digest: str) -> Reference: ...
     """
 
-    def decorate(function: Callable[P, Reference]) -> Task[P, Reference]:
+    def decorate(function: Callable[P, Kept]) -> Task[P, Kept]:
         unknown = set(key) - set(inspect.signature(function).parameters)
         if unknown:
             raise ValueError(f"{function.__qualname__} has no parameter {', '.join(sorted(unknown))}")
@@ -68,6 +70,11 @@ def cached_task(
     return decorate
 
 
+def _references_in(kept: Reference | References) -> tuple[Reference, ...]:
+    """The handles that a cached task returned."""
+    return (kept,) if isinstance(kept, Reference) else tuple(kept.items.values())
+
+
 def _remove_untrusted(store: ResultStore, key: str) -> None:
     if not isinstance(store.result_storage, LocalFileSystem) or store.result_storage.basepath is None:
         raise StoreError(
@@ -84,10 +91,11 @@ def _remove_untrusted(store: ResultStore, key: str) -> None:
         if (
             record is None
             or Path(record.metadata.storage_key or "").name != key
-            or not isinstance(record.result, Reference)
+            or not isinstance(record.result, Reference | References)
         ):
             raise StoreError("a cache entry is damaged", where=entry)
-        read_document(record.result)
+        for reference in _references_in(record.result):
+            read_document(reference)
     except StoreError as error:
         log.warning("%s; the task runs again", error.what, extra={"path": error.where})
         entry.unlink(missing_ok=True)

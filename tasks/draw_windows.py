@@ -19,8 +19,9 @@ def draw_windows(
     seeds: tuple[int, ...],
     preview: int,
     final: int,
+    calibration: int = 0,
     allow_network: bool,
 ) -> DrawnWindows:
     """The schedules of ``seeds`` over the windows that the tokenizer in ``root`` makes."""
     pool = build_pool(dataset, load_tokenizer(root), allow_network=allow_network)
-    return draw_schedules(pool, seeds=seeds, preview=preview, final=final)
+    return draw_schedules(pool, seeds=seeds, preview=preview, final=final, calibration=calibration)

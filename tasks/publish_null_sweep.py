@@ -9,14 +9,16 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from invarlock.calibration.drift_caps import DriftCapRecommendation
-from invarlock.calibration.null_plan import Cell, NullSweepPlan
+from invarlock.calibration.null_plan import NullSweepPlan
 from invarlock.calibration.null_records import NullSummary
+from invarlock.calibration.sweep_plan import Cell
 from invarlock.measure.records import VariantMeasurement
 from invarlock.policy.schema import Tier
 from invarlock.reports.null_sweep_folder import NullSweepFindings, write_null_sweep
-from invarlock.reports.null_sweep_report import NullSweepReport, Work
+from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.run_report import RunReport
 from invarlock.reports.sweep_folder import SweepFolder
+from invarlock.reports.sweep_report import Work
 from invarlock.store.documents import Reference, read_document
 from tasks.resources import read_record
 

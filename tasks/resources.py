@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from threading import Lock
 from typing import TypeVar
 
-from invarlock.calibration.null_plan import Arithmetic
+from invarlock.calibration.sweep_plan import Arithmetic
 from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.tokenizer import load_tokenizer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invarlock.calibration.null_plan import Arithmetic
+from invarlock.calibration.sweep_plan import Arithmetic
 from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.schedule import Schedule
 from invarlock.edits.benign_records import BenignEdit

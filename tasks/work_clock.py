@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Mapping
+
 
 from invarlock.measure import losses, tensor_statistics
 from invarlock.provenance import commit
-from invarlock.reports.null_sweep_report import Work
+from invarlock.reports.sweep_report import Work
 from tasks.resources import measurements
+
+KINDS = (losses.KIND, tensor_statistics.KIND)
 
 
 class WorkClock:
@@ -29,20 +33,17 @@ class WorkClock:
         """What was measured and found since this clock was made."""
         after = measurements().counts()
 
-        def gained(kind: str, *, written: bool) -> int:
-            ours, theirs = (
-                (after.written, self._before.written) if written else (after.found, self._before.found)
-            )
-            return ours.get(kind, 0) - theirs.get(kind, 0)
-
         return Work(
-            window_losses_measured=gained(losses.KIND, written=True),
-            window_losses_found=gained(losses.KIND, written=False),
-            tensor_statistics_measured=gained(tensor_statistics.KIND, written=True),
-            tensor_statistics_found=gained(tensor_statistics.KIND, written=False),
+            measured=_gained(self._before.written, after.written),
+            found=_gained(self._before.found, after.found),
+            forward_passes=0.0,
             quarantined=after.quarantined[len(self._before.quarantined) :],
             seconds=dict(self._seconds),
             host=platform.node(),
             commit=commit(),
             mlflow_run_id=mlflow_run_id,
         )
+
+
+def _gained(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    return {kind: after.get(kind, 0) - before.get(kind, 0) for kind in KINDS}

@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from invarlock.calibration.null_request import CapRule, NullKind, NullSweepRequest
-from invarlock.calibration.null_settings import read_settings
+from invarlock.calibration.sweep_settings import read_null_settings
 from invarlock.cli.console import err, progress_shown
 from invarlock.cli.environment import check_models, launch_server, prepare_environment
 from invarlock.errors import ConfigError
@@ -154,7 +154,7 @@ def null_sweep(
         allow_pickle=allow_pickle,
     )
     talk = not (quiet or as_json)
-    settings = read_settings(request)  # what files and options get wrong is said before any server starts
+    settings = read_null_settings(request)  # what files and options get wrong is said before any server starts
     ensure_usable(request.out)
     apply_network_switch(allow_network)
     with err.status("Starting the local Prefect server ...") if talk else nullcontext():

@@ -51,7 +51,7 @@ def _cells(row: CapRow) -> tuple[str, ...]:
 def _show_work(result: NullSweepResult) -> None:
     work = result.work
     out.print(
-        f"\nMeasured {work.window_losses_measured} window losses and {work.tensor_statistics_measured} matrices in "
+        f"\nMeasured {work.measured['window_loss']} window losses and {work.measured['tensor_stats']} matrices in "
         f"{sum(work.seconds.values()):.1f} s; everything else was found in the store."
     )
     if work.quarantined:

@@ -18,17 +18,18 @@ class DrawnWindows(Record):
     duplicates: int
     schedules: Mapping[int, Schedule]
 
-    def distinct(self) -> int:
-        """Windows that at least one seed looks at."""
-        return len(set().union(*(schedule.preview + schedule.final for schedule in self.schedules.values())))
 
-
-def draw_schedules(pool: WindowPool, *, seeds: Sequence[int], preview: int, final: int) -> DrawnWindows:
-    """One schedule a seed. DataError when the pool has too few windows."""
+def draw_schedules(
+    pool: WindowPool, *, seeds: Sequence[int], preview: int, final: int, calibration: int = 0
+) -> DrawnWindows:
+    """One schedule a seed; counts are windows of each part. DataError when the pool has too few windows."""
     return DrawnWindows(
         dataset_hash=pool.dataset_hash,
         tokenizer_hash=pool.tokenizer_hash,
         available=len(pool.windows),
         duplicates=pool.duplicates,
-        schedules={seed: draw_schedule(pool, preview=preview, final=final, seed=seed) for seed in seeds},
+        schedules={
+            seed: draw_schedule(pool, preview=preview, final=final, calibration=calibration, seed=seed)
+            for seed in seeds
+        },
     )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
-
-import yaml
 
 from invarlock.calibration.null_records import NullSummary
 from invarlock.families import Family
 from invarlock.policy.schema import Scope
 from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.run_report import RunReport
+from invarlock.reports.sweep_files import csv_text, patch_text
 
 REPORT = "null_sweep_report.json"
 RUNS = "null_sweep_runs.csv"
@@ -22,12 +19,7 @@ PATCH = "tiers_patch_spectral_null.yaml"
 
 def runs_csv(runs: Iterable[RunReport]) -> str:
     """One row a run: what it warned of, and max |z|, candidates and selection by family."""
-    rows = [_row(run) for run in runs]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text([_row(run) for run in runs])
 
 
 def _row(run: RunReport) -> dict[str, object]:
@@ -55,10 +47,8 @@ def _row(run: RunReport) -> dict[str, object]:
 
 def patch_yaml(report: NullSweepReport) -> str:
     """The recommended ``spectral_guard`` keys, and a header that says where they came from and what they rest on."""
-    body = {
-        tier: {"spectral_guard": _patch_of(summary, report)} for tier, summary in report.summaries.items()
-    }
-    return "".join(f"# {line}\n" for line in _header(report)) + yaml.safe_dump(body, sort_keys=False)
+    body = {tier: _patch_of(summary, report) for tier, summary in report.summaries.items()}
+    return patch_text("spectral_guard", report, REPORT, _notes_of_patch(report), body)
 
 
 def _patch_of(summary: NullSummary, report: NullSweepReport) -> dict[str, object]:
@@ -76,14 +66,8 @@ def _patch_of(summary: NullSummary, report: NullSweepReport) -> dict[str, object
     return patch
 
 
-def _header(report: NullSweepReport) -> Iterable[str]:
+def _notes_of_patch(report: NullSweepReport) -> Iterable[str]:
     target = report.config.target_any_warning_rate
-    yield "Recommended spectral_guard settings from a null sweep: for review, not yet policy."
-    yield f"run: {report.provenance.run_key}"
-    yield f"report: {REPORT}, content sha256 {report.content_sha256}"
-    yield "  (of its JSON with sorted keys and no spaces, without generated_at and volatile;"
-    yield "  the hash of the file itself is in manifest.json)"
-    yield f"base: runtime/tiers.yaml sha256 {report.provenance.tiers_sha256}"
     for tier, summary in report.summaries.items():
         yield f"evidence ({tier}): {summary.evidence.statement}"
         if not summary.evidence.target_shown:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from invarlock.calibration.null_plan import NullSweepPlan
 from invarlock.policy.schema import Tier
-from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.record import Record
 from invarlock.reports.null_sweep_files import PATCH, REPORT, SUMMARY
-from invarlock.reports.null_sweep_report import NullSweepReport, Work
+from invarlock.reports.null_sweep_report import NullSweepReport
+from invarlock.reports.sweep_result import Links, SweepResult, common_result
 
 
 class CapRow(Record):
@@ -23,50 +25,21 @@ class CapRow(Record):
     forced: bool
 
 
-class Links(Record):
-    """Where to look: MLflow's run, and Prefect's flow run when there is one."""
+class NullSweepResult(SweepResult):
+    """A finished null sweep. statements: by tier, what the runs show."""
 
-    mlflow_run_id: str
-    mlflow_url: str
-    prefect_url: str | None
-
-
-class NullSweepResult(Record):
-    """A finished sweep. Paths are absolute; base_policy: the tiers file that the patch was made against."""
-
-    out: str
-    report: str
-    summary: str
-    patch: str
-    patch_sha256: str
-    base_policy: str
-    run_key: str
-    n_runs: int
     rows: tuple[CapRow, ...]
     statements: dict[str, str]
     drift_statement: str | None
-    work: Work
-    links: Links
 
 
-def result_of(
-    out: str, plan: NullSweepPlan, report: NullSweepReport, patch_sha256: str, links: Links
-) -> NullSweepResult:
+def null_result(out: Path, plan: NullSweepPlan, report: NullSweepReport, links: Links) -> NullSweepResult:
     """The result of a sweep published at ``out``."""
     return NullSweepResult(
-        out=out,
-        report=f"{out}/{REPORT}",
-        summary=f"{out}/{SUMMARY}",
-        patch=f"{out}/{PATCH}",
-        patch_sha256=patch_sha256,
-        base_policy=str(live_tiers_path()),
-        run_key=plan.run_key,
-        n_runs=report.config.n_runs,
+        **common_result(out, plan, report, links, report=REPORT, summary=SUMMARY, patch=PATCH).model_dump(),
         rows=cap_rows(plan, report),
         statements={tier: summary.evidence.statement for tier, summary in report.summaries.items()},
         drift_statement=report.drift_caps.statement if report.drift_caps else None,
-        work=report.volatile,
-        links=links,
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from invarlock.guards.report import GuardReport
 from invarlock.guards.spectral_metrics import SpectralMetrics
-from invarlock.measure.records import WindowLoss
+from invarlock.measure.records import EditError, WindowLoss
 from invarlock.metrics.perplexity import PerplexityMetric
 from invarlock.policy.resolution import PolicyProvenance
 from invarlock.policy.schema import TierPolicy
@@ -53,17 +53,19 @@ class DataBlock(Record):
     schedule_digest: str
     preview_windows: int
     final_windows: int
+    calibration_windows: int
     window_floor: int
     underpowered: bool
 
 
 class EditBlock(Record):
-    """The edit under test. deltas: what it changed, as counts of tensors."""
+    """The edit under test. deltas: what it changed, as counts of tensors; errors: by module it aimed at."""
 
     name: str
     plan: Mapping[str, JsonValue]
     digest: str
     deltas: Mapping[str, int]
+    errors: Mapping[str, EditError]
 
 
 class WindowsBlock(Record):
@@ -73,17 +75,14 @@ class WindowsBlock(Record):
     final: tuple[WindowLoss, ...]
 
 
-class RunReport(Record):
-    """The record behind ``report.json``."""
+class RunRecord(Record):
+    """What every run's report holds, whatever was run."""
 
-    schema_version: Literal["run-report/1"] = "run-report/1"
     meta: RunMeta
     model: ModelBlock
     data: DataBlock
     edit: EditBlock
     guards: tuple[GuardReport, ...]
-    metrics: PerplexityMetric
-    windows: WindowsBlock
     resolved_policy: TierPolicy
     policy_provenance: PolicyProvenance
     timings: None = None
@@ -97,3 +96,11 @@ class RunReport(Record):
             if isinstance(guard.metrics, SpectralMetrics):
                 return guard.metrics
         raise KeyError("spectral")
+
+
+class RunReport(RunRecord):
+    """The record behind a ``report.json`` whose run evaluated preview and final windows."""
+
+    schema_version: Literal["run-report/1"] = "run-report/1"
+    metrics: PerplexityMetric
+    windows: WindowsBlock

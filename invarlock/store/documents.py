@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from invarlock.digests import canonical_json, sha256_hex
@@ -16,6 +17,12 @@ class Reference(Record):
     sha256: str
     path: str
     bytes: int
+
+
+class References(Record):
+    """Handles of several documents that were made at once, each under its name."""
+
+    items: Mapping[str, Reference]
 
 
 class DocumentStore:

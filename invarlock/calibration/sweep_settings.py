@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from invarlock.calibration.null_request import NullSweepRequest
+from invarlock.calibration.sweep_request import SweepRequest
+from invarlock.calibration.ve_request import VeSweepRequest
 from invarlock.config import Dtype, SweepConfig, load_sweep_config
 from invarlock.edits.names import NOOP
 from invarlock.errors import ConfigError
@@ -19,7 +20,7 @@ from invarlock.policy.tiers_file import live_tiers_path
 
 
 @dataclass(frozen=True)
-class NullSettings:
+class SweepSettings:
     """What files and options say, together.
 
     inputs: config, tiers and profile as they were read, config first. preview, final: windows a schedule. device:
@@ -36,29 +37,20 @@ class NullSettings:
     policies: Mapping[Tier, ResolvedPolicy]
 
 
-def read_settings(request: NullSweepRequest) -> NullSettings:
-    """Read every file that ``request`` names.
-
-    Raises ConfigError or PolicyError naming file and key path, and ConfigError when the config's edit is not noop.
-    """
+def read_settings(request: SweepRequest) -> SweepSettings:
+    """Read every file that ``request`` names. Raises ConfigError or PolicyError naming file and key path."""
     paths = _input_paths(request)
     inputs = tuple(read_input(path, name) for name, path in paths.items())
     config = load_sweep_config(request.config)
-    if config.edit.name != NOOP:
-        raise ConfigError(
-            f"a null sweep needs the edit {NOOP}, this config has {config.edit.name!r}",
-            where=f"{request.config}: edit.name",
-            fix="set it to noop; --null benign chooses harmless edits by itself",
-        )
     profile = load_profile(request.profile)
     policies = {
-        tier: resolve_policy(tier, profile=request.profile, edit=NOOP, guards=config.guards)
+        tier: resolve_policy(tier, profile=request.profile, edit=config.edit.name, guards=config.guards)
         for tier in request.tiers
     }
     for name, path in paths.items():
         if read_input(path, name) not in inputs:
             raise ConfigError("the file changed while it was read", where=path, fix="run the command again")
-    return NullSettings(
+    return SweepSettings(
         inputs=inputs,
         config=config,
         preview=profile.preview_n or config.eval.preview_n,
@@ -70,7 +62,41 @@ def read_settings(request: NullSweepRequest) -> NullSettings:
     )
 
 
-def _input_paths(request: NullSweepRequest) -> dict[str, Path]:
+def read_null_settings(request: SweepRequest) -> SweepSettings:
+    """The settings of a null sweep. ConfigError when the config's edit is not noop."""
+    settings = read_settings(request)
+    if (name := settings.config.edit.name) != NOOP:
+        raise ConfigError(
+            f"a null sweep needs the edit {NOOP}, this config has {name!r}",
+            where=f"{request.config}: edit.name",
+            fix="set it to noop; --null benign chooses harmless edits by itself",
+        )
+    return settings
+
+
+def read_ve_settings(request: VeSweepRequest) -> SweepSettings:
+    """The settings of a VE sweep.
+
+    ConfigError when the config's edit is noop, or more windows are asked for than a tier's calibration pool holds.
+    """
+    settings = read_settings(request)
+    if settings.config.edit.name == NOOP:
+        raise ConfigError(
+            f"a VE sweep needs a real edit, this config has {NOOP}",
+            where=f"{request.config}: edit.name",
+            fix="name an edit that changes weights, such as quant_rtn",
+        )
+    for tier, policy in settings.policies.items():
+        if (most := policy.policy.variance.max_calib) < max(request.windows):
+            raise ConfigError(
+                f"--window {max(request.windows)} is more than the {most} windows of tier {tier.value}'s pool",
+                where="variance_guard.max_calib",
+                fix="ask for fewer windows, or raise max_calib in the config's guards.variance",
+            )
+    return settings
+
+
+def _input_paths(request: SweepRequest) -> dict[str, Path]:
     """Name below ``configs/`` of the results, and where the file is; load_sweep_config reports a missing config."""
     config = find_config(request.config)
     paths = {

@@ -17,7 +17,7 @@ from tasks.resources import documents
     run_name="summarize {tier}",
     key=("tier", "reports", "safety_margin", "target", "pool"),
 )
-def summarize_tier(
+def summarize_null(
     tier: str, reports: tuple[Reference, ...], *, safety_margin: float, target: float, pool: tuple[str, ...]
 ) -> Reference:
     """The summary of ``reports``, all of ``tier``, whose baselines are those of ``pool``."""

@@ -1,0 +1,148 @@
+"""What every sweep goes through: measure and judge while MLflow keeps the runs, publish, log. Computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from prefect import Task
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+from prefect.settings import temporary_settings
+
+from invarlock import progress
+from invarlock.calibration.sweep_plan import Cell, SweepPlan
+from invarlock.calibration.sweep_request import SweepRequest
+from invarlock.home import home
+from invarlock.policy.schema import Tier
+from invarlock.reports.run_report import RunRecord
+from invarlock.reports.sweep_folder import SweepFolder, claim
+from invarlock.reports.sweep_report import SweepReport, Work
+from invarlock.reports.sweep_result import Links
+from invarlock.reports.sweep_results import sweep_files
+from invarlock.store.documents import Reference, References
+from tasks.artifacts import flow_run_url
+from tasks.resources import read_record
+from tasks.sweep_log import EXPERIMENT, Entry, finish_sweep, log_cell, sweep_logged
+from tasks.tracking import RunHandle, Tracker
+from tasks.work_clock import WorkClock
+
+K = TypeVar("K", Reference, References)
+P = TypeVar("P", bound=SweepPlan[Any])
+R = TypeVar("R", bound=RunRecord)
+S = TypeVar("S", bound=SweepReport)
+Future = PrefectFuture[Reference]
+
+
+@dataclass(frozen=True)
+class SeedRuns:
+    """Tasks under way for one seed of one model: what its verdicts need, in order, and the verdicts."""
+
+    cells: Sequence[Cell]
+    needs: Sequence[Future]
+    verdicts: PrefectFuture[References]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """All tasks of a sweep: a measurement for each variant of a model, and the runs seed by seed."""
+
+    variants: Sequence[Future]
+    runs: Sequence[SeedRuns]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a sweep's tasks kept: a measurement for each variant of a model, a report for each cell."""
+
+    variants: Sequence[Reference]
+    reports: Mapping[Cell, Reference]
+
+    def of(self, tier: Tier) -> tuple[Reference, ...]:
+        """The reports of ``tier``."""
+        return tuple(reference for cell, reference in self.reports.items() if cell.tier is tier)
+
+
+@dataclass(frozen=True)
+class Steps(Generic[P, R, S]):
+    """What tells one kind of sweep from another.
+
+    publish: summarize, and put the results under their final name; entry, run_entry, metrics: what MLflow shows of the
+    sweep, of a run, and of what was found; patch: the name of its file.
+    """
+
+    submit: Callable[[P], Submitted]
+    publish: Callable[[SweepFolder, P, Judged, Callable[[], Work]], S]
+    run_report: type[R]
+    entry: Callable[[P], Entry]
+    run_entry: Callable[[R], Entry]
+    metrics: Callable[[S], Mapping[str, float]]
+    patch: str
+
+
+@dataclass(frozen=True)
+class Published(Generic[S]):
+    """A finished sweep: where it is, its report, and where else to look."""
+
+    out: Path
+    report: S
+    links: Links
+
+
+def run_name() -> str:
+    """What a flow run is called: the config and the profile."""
+    request: SweepRequest = flow_run.parameters["request"]
+    return f"{Path(request.config).stem} {request.profile}"
+
+
+@contextmanager
+def without_heartbeat() -> Iterator[None]:
+    """Flow runs in this process: else each waits a second at its end for a heartbeat thread."""
+    with temporary_settings({"flows.heartbeat_frequency": None}):
+        yield
+
+
+def conduct(request: SweepRequest, plan: P, steps: Steps[P, R, S], clock: WorkClock) -> Published[S]:
+    """Carry out a sweep that is settled."""
+    with claim(request.out, plan.run_key, fresh=request.fresh) as folder:
+        submitted = steps.submit(plan)
+        tracker = Tracker(home(), EXPERIMENT)  # takes a moment; the first measurements are under way
+        with sweep_logged(tracker, plan, steps.entry(plan)) as run:
+            judged = _collect(submitted, plan, steps, tracker, run)
+            clock.lap("measure, judge and log runs")
+            report = steps.publish(folder, plan, judged, lambda: clock.work(run.run_id))
+            run = finish_sweep(
+                tracker, run, report, folder.out / steps.patch, steps.metrics(report), sweep_files(folder.out)
+            )
+    links = Links(
+        mlflow_run_id=run.run_id, mlflow_url=tracker.run_url(run.run_id), prefect_url=flow_run_url()
+    )
+    return Published(folder.out, report, links)
+
+
+def submit(task: Task[..., K], *arguments: object, **named: object) -> PrefectFuture[K]:
+    """Submit ``task``; a future among its arguments stands for its value."""
+    return task.submit(*arguments, return_state=False, **named)
+
+
+def _collect(
+    submitted: Submitted, plan: P, steps: Steps[P, R, S], tracker: Tracker, run: RunHandle
+) -> Judged:
+    """Log each run as soon as it is judged, while the next are measured."""
+    progress.announce("runs", sum(len(seed.cells) for seed in submitted.runs))
+    reports: dict[Cell, Reference] = {}
+    for seed in submitted.runs:
+        for need in (
+            seed.needs
+        ):  # first, so that a failure surfaces as itself and not as a verdict that could not start
+            need.result()
+        verdicts = seed.verdicts.result().items
+        for cell in seed.cells:
+            reports[cell] = verdicts[cell.folder]
+            report = read_record(reports[cell], steps.run_report)
+            log_cell(tracker, run, plan, cell, reports[cell], report, steps.run_entry(report))
+            progress.advance("runs")
+    return Judged(variants=[variant.result() for variant in submitted.variants], reports=reports)

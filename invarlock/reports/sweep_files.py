@@ -1,0 +1,44 @@
+"""What the text files of every sweep have in common: rows as CSV, a patch with its header."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+import yaml
+
+from invarlock.reports.sweep_report import SweepReport
+
+
+def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """The rows, at least one, under a line of their keys."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def patch_text(
+    section: str,
+    report: SweepReport,
+    report_file: str,
+    notes: Iterable[str],
+    body: Mapping[str, Mapping[str, object]],
+) -> str:
+    """The recommended keys of ``section`` by tier, under a header that says where they came from.
+
+    report_file: name of the report beside the patch; notes: header lines on what the numbers support.
+    """
+    header = [
+        f"Recommended {section} settings from a calibration sweep: for review, not yet policy.",
+        f"run: {report.provenance.run_key}",
+        f"report: {report_file}, content sha256 {report.content_sha256}",
+        "  (of its JSON with sorted keys and no spaces, without generated_at and volatile;",
+        "  the hash of the file itself is in manifest.json)",
+        f"base: runtime/tiers.yaml sha256 {report.provenance.tiers_sha256}",
+        *notes,
+    ]
+    patch = {tier: {section: dict(keys)} for tier, keys in body.items()}
+    return "".join(f"# {line}\n" for line in header) + yaml.safe_dump(patch, sort_keys=False)
