@@ -1,0 +1,73 @@
+"""``min_effect_lognll`` from runs: a run's gain, and the smallest threshold that few enough pass (design page 4).
+
+Thresholds are multiples of 1e-6 nats per token. One is compared as the float that its decimal form parses to, as the
+gate compares it, so the arithmetic is decimal: 2e-5 is 20 micro-nats and nothing beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
+
+from scipy.stats import norm
+
+MICRO = -6  # thresholds have 6 decimals
+
+
+def run_gain(delta_ci: tuple[float, float] | None, mean_delta: float | None, *, one_sided: bool) -> float:
+    """The improvement that a run's interval vouches for: max(0, -upper bound), nats per token.
+
+    0 without an interval, with an upper bound >= 0 or, one-sided, with a mean that is not negative.
+
+    >>> run_gain((-0.003, -0.001), -0.002, one_sided=True)
+    0.001
+    """
+    if delta_ci is None or (one_sided and (mean_delta is None or mean_delta >= 0)):
+        return 0.0
+    return max(0.0, -delta_ci[1])
+
+
+def passes(gain: float, threshold: float) -> bool:
+    """Whether a run of this gain is enabled at ``threshold``; a threshold of 0 still takes a gain."""
+    return gain > 0 and gain >= threshold
+
+
+def count_passing(gains: Sequence[float], threshold: float) -> int:
+    """How many of the gains pass ``threshold``."""
+    return sum(passes(gain, threshold) for gain in gains)
+
+
+def most_passing(n: int, target: float) -> int:
+    """The most of ``n`` runs that may pass: the largest k with k / n <= target."""
+    return max(k for k in range(n + 1) if k / n <= target)
+
+
+def target_rate_threshold(gains: Sequence[float], *, target: float, margin: float) -> float:
+    """The smallest multiple of 1e-6 that a share <= ``target`` of the gains passes, times 1 + ``margin``, rounded up.
+
+    >>> target_rate_threshold([0.00002, 0.00002, 0.0001, 0.0], target=0.25, margin=0.0)
+    2.1e-05
+    """
+    positive = sorted((gain for gain in gains if gain > 0), reverse=True)
+    allowed = most_passing(len(gains), target)
+    if len(positive) <= allowed:
+        return 0.0
+    beyond = math.nextafter(positive[allowed], math.inf)
+    return _rounded_up(_rounded_up(beyond, 0.0), margin)
+
+
+def half_width(sigma: float, windows: int, *, one_sided: bool) -> float:
+    """z sigma / sqrt(windows), z = z_0.95 one-sided and z_0.975 two-sided (seeds 001 and 003), nats per token."""
+    return float(norm.ppf(0.95 if one_sided else 0.975)) * sigma / math.sqrt(windows)
+
+
+def half_width_threshold(width: float, *, margin: float) -> float:
+    """``width`` times 1 + ``margin``, rounded up to a multiple of 1e-6."""
+    return _rounded_up(width, margin)
+
+
+def _rounded_up(value: float, margin: float) -> float:
+    # repr is the shortest decimal that parses to the float: a multiple of 1e-6 that was parsed is met as itself.
+    grown = Decimal(repr(value)) * (1 + Decimal(repr(margin)))
+    return float(grown.scaleb(-MICRO).to_integral_value(ROUND_CEILING).scaleb(MICRO))
