@@ -28,8 +28,9 @@ def clean_runs_needed(rate: float, *, confidence: float = 0.95) -> int:
     """
     _check_open(rate, "rate")
     _check_open(confidence, "confidence")
+    # In logarithms: 1 - rate loses a rate near 1e-16 altogether.
     n = max(1, math.floor(math.log1p(-confidence) / math.log1p(-rate)))
-    while (1.0 - rate) ** n > 1.0 - confidence:
+    while n * math.log1p(-rate) > math.log1p(-confidence):
         n += 1
     return n
 

@@ -32,6 +32,10 @@ def test_clean_runs_needed(rate, confidence, n):
     assert (1 - rate) ** n <= 1 - confidence < (1 - rate) ** (n - 1)
 
 
+def test_clean_runs_needed_for_a_rate_that_1_does_not_feel():
+    assert clean_runs_needed(1e-17) == pytest.approx(-np.log(0.05) * 1e17, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("n", "q"), [(59, 0.95), (60, 0.95), (93, 0.95), (200, 0.95), (299, 0.99), (700, 0.99), (20, 0.5)]
 )
