@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 
 NOW = "#4a5568"  # a threshold that is in force
@@ -24,6 +25,15 @@ def plot_style() -> Iterator[None]:
 def image_files(figure: Figure) -> Mapping[str, bytes]:
     """The figure as SVG and PNG, by file ending. Equal figures give equal bytes: no date, no software."""
     return {ending: _rendered(figure, ending) for ending in ("svg", "png")}
+
+
+def plain_number(value: float, _position: float | None = None) -> str:
+    """Decimals and no exponent: small effects side by side. Has the form of matplotlib's tick formatters.
+
+    >>> plain_number(5e-05)
+    '0.00005'
+    """
+    return np.format_float_positional(value, precision=9, unique=True, trim="-")
 
 
 def _rendered(figure: Figure, ending: str) -> bytes:
