@@ -67,7 +67,7 @@ def apply_edit(edit: BenignEdit, name: str, tensor: torch.Tensor) -> torch.Tenso
             return ulp_noise(tensor, _generator(seed, name))
         case Rtn8(group_size=group_size, clip=clip):
             fits = group_size is not None and tensor.shape[-1] % group_size == 0
-            return quantize_rtn(tensor, bits=8, group_size=group_size if fits else None, clip=clip)
+            return quantize_rtn(tensor, bits=8, group_size=group_size if fits else None, clip=clip).weight
 
 
 def _matrices(entries: Sequence[TensorEntry]) -> tuple[torch.dtype, list[str]]:

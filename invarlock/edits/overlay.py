@@ -15,12 +15,16 @@ from invarlock.checkpoints.checkpoint import TensorSource
 from invarlock.checkpoints.safetensors_file import TensorEntry
 
 
-class TensorEdit(Protocol):
+class WeightEdit(Protocol):
     """An edit of weights. It keeps names, shapes and dtypes."""
 
     @property
     def digest(self) -> str:
         """What was asked, as a hash (or ``noop``)."""
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Names of the tensors that it may change."""
 
     def apply(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         """The edited tensor; the input may be overwritten."""
@@ -31,7 +35,7 @@ class EditedCheckpoint:
     """A :class:`TensorSource`: ``base`` after ``edit``. Its identity is the digests of its tensors."""
 
     base: TensorSource
-    edit: TensorEdit
+    edit: WeightEdit
 
     @property
     def root(self) -> Path:

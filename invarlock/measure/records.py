@@ -174,7 +174,7 @@ class VariantMeasurement(Record):
     """All that the weights of one variant of a model say.
 
     baseline_digest: model digest of what was edited, its own without an edit; drift: by module name, zero throughout
-    without an edit; errors: by name of each module that the edit aimed at, empty without an edit.
+    without an edit; errors: by name of each module that a planned edit aimed at, empty for a harmless or no edit.
     """
 
     baseline_digest: str
