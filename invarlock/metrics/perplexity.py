@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from invarlock.errors import DataError
 from invarlock.measure.records import WindowLoss
+from invarlock.metrics.paired_windows import require_same_windows
 from invarlock.record import Record
 
 
@@ -36,12 +37,7 @@ def perplexity(losses: Sequence[WindowLoss]) -> float:
 
 def paired_ratio(subject: Sequence[WindowLoss], baseline: Sequence[WindowLoss]) -> float:
     """exp(sum_i w_i (s_i - b_i) / sum_i w_i), w_i the tokens of window i, over identical windows."""
-    if [(loss.window_id, loss.tokens) for loss in subject] != [
-        (loss.window_id, loss.tokens) for loss in baseline
-    ]:
-        raise DataError(
-            "subject and baseline were not evaluated on the same windows", fix="evaluate both on one schedule"
-        )
+    require_same_windows(subject, baseline, arms=("subject", "baseline"))
     tokens = sum(loss.tokens for loss in subject)
     return math.exp(math.fsum(s.nll - b.nll for s, b in zip(subject, baseline, strict=True)) / tokens)
 

@@ -1,0 +1,158 @@
+"""Proposed scales: which branches variance equalization would rescale, and by how much (design page 4).
+
+Pure: branch moments of two arms and a policy in, a proposal out. Whether it is worth anything is for the
+predictive gate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from invarlock.errors import DataError, PolicyError
+from invarlock.guards.branch_moments import tap_moment
+from invarlock.measure.records import BranchMoments, Tap, VirtualScales
+from invarlock.metrics.paired_windows import require_same_windows
+from invarlock.policy.variance import VariancePolicy, VarianceTarget
+from invarlock.record import Record
+
+
+class Dropped(StrEnum):
+    """Why a branch gets no factor: the policy key that it failed, in the order they are applied."""
+
+    DEADBAND = "deadband"
+    MIN_ABS_ADJUST = "min_abs_adjust"
+    ZERO_STEP = "zero_step"  # the factor would be exactly 1: nothing to change, or max_scale_step is 0
+    NOT_AMONG_LARGEST = "not_among_largest"
+
+
+class TapMoments(Record):
+    """One branch. target, edited: second moments; alpha: sqrt(target / edited); clamped: alpha within the clamp."""
+
+    tap: Tap
+    target: float
+    edited: float
+    alpha: float
+    clamped: float
+
+    @property
+    def size(self) -> float:
+        """|clamped - 1|: what every threshold looks at."""
+        return abs(self.clamped - 1.0)
+
+
+class TapProposal(TapMoments):
+    """What is proposed for one branch: a factor, or why none.
+
+    backstop: only ``topk_backstop`` brought it back.
+    """
+
+    factor: float | None
+    dropped: Dropped | None
+    backstop: bool
+
+
+class ScaleProposal(Record):
+    """Every branch that was considered, in the order of the taps; windows: ids that the moments are over."""
+
+    target: VarianceTarget
+    windows: tuple[str, ...]
+    taps: tuple[TapProposal, ...]
+
+    @property
+    def scales(self) -> VirtualScales | None:
+        """The proposed factors by tap module; None when there are none."""
+        factors = {each.tap.module: each.factor for each in self.taps if each.factor is not None}
+        return VirtualScales(factors=factors) if factors else None
+
+
+def matches(tap: Tap, patterns: Sequence[str]) -> bool:
+    """Whether a pattern (fnmatch, case-sensitive) fits the tap's module or its GPT-2 spelling."""
+    return any(fnmatchcase(name, pattern) for name in (tap.module, tap.canonical) for pattern in patterns)
+
+
+def matching_taps(taps: Sequence[Tap], patterns: Sequence[str]) -> tuple[Tap, ...]:
+    """The taps that a pattern fits, in their order. PolicyError when there is none."""
+    found = tuple(tap for tap in taps if matches(tap, patterns))
+    if not found:
+        some = ", ".join(tap.module for tap in taps[:3]) or "none"
+        raise PolicyError(
+            f"{', '.join(patterns)} matches none of the model's {len(taps)} taps, such as: {some}",
+            where="variance_guard.tap",
+            fix="name taps as the model or GPT-2 spells them; * stands for any text",
+        )
+    return found
+
+
+def propose_scales(
+    baseline: Sequence[BranchMoments],
+    edited: Sequence[BranchMoments],
+    taps: Sequence[Tap],
+    policy: VariancePolicy,
+) -> ScaleProposal:
+    """Factors that bring branches of the edited model back to their target, within the policy.
+
+    alpha = sqrt(m2_target / m2_edited) of the robust second moments, at each of ``taps`` that ``policy.tap`` names.
+    It is clamped; kept when |alpha - 1| >= deadband and >= min_abs_adjust; limited to 1 -+ max_scale_step. Where
+    none is kept, the topk_backstop largest above half of both thresholds are. At last the max_adjusted_modules
+    largest stay, by |alpha - 1| before the step limit (which makes most of them equal), ties by name.
+
+    Raises PolicyError when no tap is named, DataError when the arms' windows differ or there are none,
+    MeasurementError for a moment that is missing, not finite or 0.
+    """
+    considered = matching_taps(taps, policy.tap)
+    require_same_windows(baseline, edited, arms=("the baseline", "the edited model"))
+    if not edited:
+        raise DataError("no windows to propose scales from", fix="ask for calibration windows")
+    measured = [_measure(tap, baseline, edited, policy) for tap in considered]
+    kept = [each for each in measured if _too_small(each, policy) is None]
+    candidates = kept or _backstop(measured, policy)
+    adjusted = _largest(candidates, policy.max_adjusted_modules or len(candidates))
+    return ScaleProposal(
+        target=policy.target,
+        windows=tuple(window.window_id for window in edited),
+        taps=tuple(
+            TapProposal(
+                **dict(each),
+                factor=_limited(each.clamped, policy) if each in adjusted else None,
+                dropped=None if each in adjusted else _too_small(each, policy) or Dropped.NOT_AMONG_LARGEST,
+                backstop=each in adjusted and not kept,
+            )
+            for each in measured
+        ),
+    )
+
+
+def _measure(
+    tap: Tap, baseline: Sequence[BranchMoments], edited: Sequence[BranchMoments], policy: VariancePolicy
+) -> TapMoments:
+    unit = policy.target is VarianceTarget.UNIT
+    target = 1.0 if unit else tap_moment(tap, baseline, arm="the baseline")
+    found = tap_moment(tap, edited, arm="the edited model")
+    alpha = math.sqrt(target) / math.sqrt(found)
+    clamped = min(max(alpha, policy.clamp.min), policy.clamp.max)
+    return TapMoments(tap=tap, target=target, edited=found, alpha=alpha, clamped=clamped)
+
+
+def _limited(clamped: float, policy: VariancePolicy) -> float:
+    return min(max(clamped, 1.0 - policy.max_scale_step), 1.0 + policy.max_scale_step)
+
+
+def _too_small(measured: TapMoments, policy: VariancePolicy) -> Dropped | None:
+    if measured.size < policy.deadband:
+        return Dropped.DEADBAND
+    if measured.size < policy.min_abs_adjust:
+        return Dropped.MIN_ABS_ADJUST
+    return Dropped.ZERO_STEP if _limited(measured.clamped, policy) == 1.0 else None
+
+
+def _backstop(measured: Sequence[TapMoments], policy: VariancePolicy) -> list[TapMoments]:
+    floor = max(policy.deadband, policy.min_abs_adjust) / 2
+    candidates = [each for each in measured if each.size > floor and _limited(each.clamped, policy) != 1.0]
+    return _largest(candidates, policy.topk_backstop)
+
+
+def _largest(measured: Sequence[TapMoments], count: int) -> list[TapMoments]:
+    return sorted(measured, key=lambda each: (-each.size, each.tap.module))[:count]

@@ -1,0 +1,79 @@
+"""Two arms on the same windows, and the losses of the one less the other's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from invarlock.errors import DataError, MeasurementError
+from invarlock.measure.records import BranchMoments, WindowLoss
+
+Arms = tuple[str, str]
+
+_NAMED = 6  # window ids that a message lists
+
+
+@dataclass(frozen=True)
+class PairedLosses:
+    """Per window: mean NLL of the first arm less the second's (nats per token), and the predicted tokens.
+
+    mean: token-weighted, None without windows.
+    """
+
+    deltas: tuple[float, ...]
+    tokens: tuple[int, ...]
+    mean: float | None
+
+
+def pair_losses(first: Sequence[WindowLoss], second: Sequence[WindowLoss], *, arms: Arms) -> PairedLosses:
+    """Losses of ``first`` less those of ``second``, window by window; ``arms`` names the two in messages.
+
+    Raises DataError when their windows differ, MeasurementError for a loss that is not finite or is over no token:
+    a window is never left out of one arm.
+    """
+    for arm, losses in zip(arms, (first, second), strict=True):
+        _require_usable(losses, arm)
+    require_same_windows(first, second, arms=arms)
+    pairs = list(zip(first, second, strict=True))
+    tokens = tuple(loss.tokens for loss in first)
+    return PairedLosses(
+        deltas=tuple(ours.nll / ours.tokens - theirs.nll / theirs.tokens for ours, theirs in pairs),
+        tokens=tokens,
+        mean=math.fsum(ours.nll - theirs.nll for ours, theirs in pairs) / sum(tokens) if tokens else None,
+    )
+
+
+def require_same_windows(
+    first: Sequence[WindowLoss] | Sequence[BranchMoments],
+    second: Sequence[WindowLoss] | Sequence[BranchMoments],
+    *,
+    arms: Arms,
+) -> None:
+    """DataError that names the windows unless both arms have the same ids and token counts in the same order."""
+    ours, theirs = ([(each.window_id, each.tokens) for each in arm] for arm in (first, second))
+    if ours == theirs:
+        return
+    places = [pair for pair in zip_longest(ours, theirs) if pair[0] != pair[1]]
+    raise DataError(
+        f"{arms[0]} and {arms[1]} were not evaluated on the same windows",
+        where=_windows([window[0] for pair in places for window in pair if window is not None]),
+        fix="evaluate both on one schedule, in its order",
+    )
+
+
+def _require_usable(losses: Sequence[WindowLoss], arm: str) -> None:
+    broken = [loss.window_id for loss in losses if not math.isfinite(loss.nll) or loss.tokens < 1]
+    if broken:
+        raise MeasurementError(
+            f"a loss of {arm} is not finite, or is over no token",
+            where=_windows(broken),
+            fix="measure these windows anew in a wider dtype, or check the weights",
+        )
+
+
+def _windows(ids: Sequence[str]) -> str:
+    distinct = list(dict.fromkeys(ids))
+    more = f" and {len(distinct) - _NAMED} more" if len(distinct) > _NAMED else ""
+    return f"windows {', '.join(distinct[:_NAMED])}{more}"
