@@ -8,24 +8,18 @@ from collections.abc import Collection, Mapping, Sequence
 from statistics import median
 
 from invarlock.calibration.alike import check_baselines, check_same, check_tier
-from invarlock.calibration.min_effect import (
-    count_passing,
-    half_width_threshold,
-    target_rate_threshold,
-)
-from invarlock.calibration.ve_evidence import CONFIDENCE, weigh_ve_evidence
-from invarlock.calibration.ve_power import power_curve
+from invarlock.calibration.min_effect import count_passing
+from invarlock.calibration.ve_evidence import weigh_ve_evidence
+from invarlock.calibration.ve_power import most_windows, power_curve
 from invarlock.calibration.ve_records import (
     MinEffectRule,
-    PowerPoint,
     RunGains,
     VeObserved,
-    VeRecommendation,
     VeSummary,
 )
 from invarlock.calibration.ve_reports import VeObservation, read_ve_observation
+from invarlock.calibration.ve_rules import recommend
 from invarlock.errors import ConfigError, DataError
-from invarlock.stats.exact import clopper_pearson
 
 
 def summarize_ve_sweep_reports(
@@ -92,12 +86,7 @@ def summarize_ve_runs(
     _check_alike(runs, tier, predictive_one_sided, pool)
     gains = tuple(run.gain(one_sided=predictive_one_sided) for run in runs)
     curve = power_curve(runs, tier=tier, one_sided=predictive_one_sided)
-    widest = _most_windows(curve)
-    target_rate = target_rate_threshold(gains, target=target_enable_rate, margin=safety_margin)
-    by_rule = {
-        MinEffectRule.TARGET_RATE: _recommend(target_rate, MinEffectRule.TARGET_RATE, gains),
-        MinEffectRule.HALF_WIDTH: _from_half_width(widest, safety_margin, gains),
-    }
+    by_rule = recommend(gains, curve, target=target_enable_rate, margin=safety_margin)
     chosen = by_rule[rule]
     if chosen is None:
         raise DataError(
@@ -115,7 +104,7 @@ def summarize_ve_runs(
         observed=_observe(runs, gains),
         recommendations=chosen,
         by_rule=by_rule,
-        half_width_windows=None if widest is None else widest.windows,
+        half_width_windows=None if (widest := most_windows(curve)) is None else widest.windows,
         power_curve=curve,
         evidence=weigh_ve_evidence(runs, chosen, target=target_enable_rate, one_sided=predictive_one_sided),
     )
@@ -142,30 +131,6 @@ def _check_alike(
             where=f"tier {tier}",
             fix="pass the sidedness that the tier's runs were judged by",
         )
-
-
-def _recommend(value: float, rule: MinEffectRule, gains: Sequence[float]) -> VeRecommendation:
-    passing = count_passing(gains, value)
-    return VeRecommendation(
-        min_effect_lognll=value,
-        rule=rule,
-        expected_enable_rate=passing / len(gains),
-        enable_rate_interval=clopper_pearson(passing, len(gains), confidence=CONFIDENCE),
-    )
-
-
-def _from_half_width(
-    point: PowerPoint | None, margin: float, gains: Sequence[float]
-) -> VeRecommendation | None:
-    if point is None or point.half_width is None:
-        return None
-    return _recommend(half_width_threshold(point.half_width, margin=margin), MinEffectRule.HALF_WIDTH, gains)
-
-
-def _most_windows(curve: Sequence[PowerPoint]) -> PowerPoint | None:
-    """The point of the most windows that has a half-width: its spread rests on every delta of the smaller ones."""
-    measured = [point for point in curve if point.half_width is not None]
-    return measured[-1] if measured else None
 
 
 def _observe(runs: Sequence[VeObservation], gains: Sequence[float]) -> VeObserved:

@@ -27,7 +27,11 @@ def weigh_ve_evidence(
     largest = [max(run.gain(one_sided=one_sided) for run in draw) for draw in draws]
     passing = count_passing(largest, chosen.min_effect_lognll)
     evaluated = any(run.delta_ci is not None for run in runs)
-    exceeds = _fresh_run_exceeds(draws, target) if chosen.rule is MinEffectRule.TARGET_RATE else None
+    exceeds = (
+        fresh_run_exceeds([len(draw) for draw in draws], target)
+        if chosen.rule is MinEffectRule.TARGET_RATE
+        else None
+    )
     needed = clean_runs_needed(target, confidence=CONFIDENCE) if 0 < target < 1 else None
     shown = False
     if evaluated and needed is not None and len(draws) >= needed:
@@ -71,17 +75,17 @@ def distinct_draws(runs: Sequence[VeObservation]) -> Draws:
     return draws
 
 
-def _fresh_run_exceeds(draws: Draws, target: float) -> float:
+def fresh_run_exceeds(sizes: Sequence[int], target: float) -> float:
     """Upper bound on the mean chance that a fresh run passes a threshold above all but k of the sweep's gains.
 
     Of n + 1 exchangeable draws with w runs each, let each in turn be the fresh one. A run of it that is above all
     but k of the other draws' runs has at most k runs of other draws above it; of such runs, those of the draw
     that has the smallest are at most w, and the others are all above that one, so at most k: k + w of (n + 1) w.
-    For w = 1 that is the order statistic's (k + 1) / (n + 1).
+    For w = 1 that is the order statistic's (k + 1) / (n + 1). sizes: runs of each draw; where they differ, the most
+    above and the fewest below.
     """
-    sizes = [len(draw) for draw in draws]
     allowed = most_passing(sum(sizes), target)
-    return min(1.0, (allowed + max(sizes)) / (min(sizes) * (len(draws) + 1)))
+    return min(1.0, (allowed + max(sizes)) / (min(sizes) * (len(sizes) + 1)))
 
 
 def _seen(runs: Sequence[VeObservation], n: int, chosen: VeRecommendation, one_sided: bool) -> str:
@@ -89,7 +93,7 @@ def _seen(runs: Sequence[VeObservation], n: int, chosen: VeRecommendation, one_s
     positive, value = count_passing(gains, 0.0), chosen.min_effect_lognll
     return (
         f"{len(runs)} runs on {n} distinct draw{'' if n == 1 else 's'} of windows, {positive} with a gain that its "
-        f"interval vouches for; at {value:g} nats per token {count_passing(gains, value)} pass "
+        f"interval vouches for; at {value:.6f} nats per token {count_passing(gains, value)} pass "
         f"({chosen.expected_enable_rate:.1%})."
     )
 

@@ -38,3 +38,9 @@ def _point(runs: Sequence[VeObservation], tier: str, windows: int, one_sided: bo
 def pooled_deviation(deviations: Sequence[float]) -> float | None:
     """Root of the mean square of standard deviations of samples of one size; None of none."""
     return math.sqrt(fmean(value**2 for value in deviations)) if deviations else None
+
+
+def most_windows(curve: Sequence[PowerPoint]) -> PowerPoint | None:
+    """The point of the most windows that has a half-width: its spread rests on every delta of the smaller ones."""
+    measured = [point for point in curve if point.half_width is not None]
+    return measured[-1] if measured else None

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from invarlock.calibration.min_effect import target_rate_threshold
 from invarlock.calibration.ve import summarize_ve_runs, summarize_ve_sweep_reports
-from invarlock.calibration.ve_evidence import _fresh_run_exceeds, distinct_draws
+from invarlock.calibration.ve_evidence import distinct_draws, fresh_run_exceeds
 from invarlock.calibration.ve_records import MinEffectRule
 from invarlock.calibration.ve_reports import read_ve_observation
 from invarlock.errors import ConfigError, DataError
@@ -209,7 +209,7 @@ def test_nested_window_counts_exceed_no_more_often_than_stated():
     for _ in range(1500):
         found = target_rate_threshold(draw_gains(10).ravel().tolist(), target=0.05, margin=0.0)
         rates.append(1 - np.searchsorted(fresh, found) / fresh.size)
-    bound = _fresh_run_exceeds([[None] * 4] * 10, 0.05)
+    bound = fresh_run_exceeds([4] * 10, 0.05)
     assert bound == pytest.approx((2 + 4) / (4 * 11))
     noise = 4 * np.std(rates) / math.sqrt(1500)
     assert 0.05 + noise < np.mean(rates) < bound + noise
