@@ -36,8 +36,8 @@ class EditTarget(Record):
 class PlannedEdit(Record):
     """A registered edit and what it is done to. See :func:`invarlock.edits.plan.plan_edit`.
 
-    plan: every key, defaults filled in; targets: in natural order of their names; code_sha256: of the file that
-    defines the edit, so that another version of it is another edit.
+    plan: every key, defaults filled in; targets: in natural order of their names; code_sha256: of the package
+    that defines the edit, so that another version of it is another edit.
     """
 
     name: str

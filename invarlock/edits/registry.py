@@ -9,6 +9,7 @@ The function takes one matrix and gives it back edited; its keyword-only paramet
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,7 @@ from typing import Any
 
 from pydantic import PydanticUserError, create_model
 
-from invarlock.digests import sha256_file
+from invarlock.digests import digest_of, sha256_file
 from invarlock.edits.edited_matrix import EditedMatrix
 from invarlock.edits.selection import Selection
 from invarlock.errors import ConfigError
@@ -32,7 +33,7 @@ class RegisteredEdit:
     """One edit.
 
     function: (out, in) matrix to the edited one; plan: the checked model of its plan, its own keys beside those of
-    :class:`Selection`; code_sha256: of the file that defines the function.
+    :class:`Selection`; code_sha256: over the source of the package that defines the function.
     """
 
     name: str
@@ -82,10 +83,21 @@ def _registered(point: EntryPoint) -> RegisteredEdit:
         raise _unusable(point, f"it cannot be loaded: {error}") from error
     if not inspect.isfunction(function):
         raise _unusable(point, "it is no function")
-    source = inspect.getsourcefile(function)
-    if source is None:
+    sources = _sources_of(function)
+    if not sources:
         raise _unusable(point, "its source is not there, so two versions of it could not be told apart")
-    return RegisteredEdit(point.name, function, _plan_of(point, function), sha256_file(Path(source)))
+    code = digest_of({name: sha256_file(path) for name, path in sources.items()})
+    return RegisteredEdit(point.name, function, _plan_of(point, function), code)
+
+
+def _sources_of(function: Callable[..., EditedMatrix]) -> dict[str, Path]:
+    """Every source file of the function's top-level package, or its module, by a name that moves with it."""
+    top = sys.modules[function.__module__.partition(".")[0]]
+    folders = [Path(folder) for folder in getattr(top, "__path__", ())]
+    if folders:
+        return {str(file.relative_to(folder)): file for folder in folders for file in folder.rglob("*.py")}
+    source = inspect.getsourcefile(function)
+    return {} if source is None else {Path(source).name: Path(source)}
 
 
 def _plan_of(point: EntryPoint, function: Callable[..., EditedMatrix]) -> type[Selection]:

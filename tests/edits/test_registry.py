@@ -81,13 +81,20 @@ def test_the_documented_example_is_an_edit(tmp_path, monkeypatch, opened):
     assert set(torch.frexp(after).mantissa.abs().unique().tolist()) == {0.5}
 
 
-def test_another_version_of_the_code_is_another_edit(registered, opened):
-    code = "def version_{0}(weight: torch.Tensor) -> EditedMatrix:\n    return EditedMatrix(weight * {1})\n"
-    registered("version_one", code.format("a", 0.5))
-    registered("version_two", code.format("b", 0.25))
-    one, two = (plan_edit(f"version_{letter}", {}, opened("gpt2")) for letter in "ab")
-    assert one.code_sha256 != two.code_sha256
-    assert one.digest != two.model_copy(update={"name": one.name}).digest
+def test_another_version_of_any_file_of_its_package_is_another_edit(registered, opened, tmp_path):
+    code = "def same_name(weight: torch.Tensor) -> EditedMatrix:\n    return EditedMatrix(weight * 0.5)\n"
+    digests = []
+    for folder, constant in (("one", 1), ("one_again", 1), ("two", 2)):
+        package = f"package_{folder}"
+        registered(package, "", entry=f"{package}_edit = {package}_code.quantizer:same_name")
+        source = tmp_path / package / f"{package}_code"
+        source.mkdir()
+        (source / "__init__.py").write_text("")
+        (source / "quantizer.py").write_text(HEADER + code)
+        (source / "constants.py").write_text(f"BITS = {constant}\n")
+        edit = plan_edit(f"{package}_edit", {}, opened("gpt2"))
+        digests.append(edit.model_copy(update={"name": "x"}).digest)
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_two_packages_of_one_name_are_refused(registered):
