@@ -9,26 +9,32 @@ its losses are kept apart, under its size, and can differ in the last bits after
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 
 from invarlock.data.masking import IGNORED, mask_window
 from invarlock.data.windows import Tokens, Window
 from invarlock.errors import MeasurementError
 from invarlock.measure.models import LoadedModel, MetricKind
+from invarlock.measure.pass_meter import PASSES, WHOLE_PASS
 from invarlock.measure.records import WindowLoss
+from invarlock.measure.side_by_side import side_by_side
 from invarlock.progress import advance, announce
+from invarlock.record import Record
 from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
 
 KIND = "window_loss"
 _VERSION = 1
 _CPU_BATCH = 1
 _ACCELERATOR_BATCH = 16
-_SIDE_BY_SIDE = 4  # passes at a time on a CPU: each holds its own logits, tokens x vocabulary
+
+Name = TypeVar("Name")
+R = TypeVar("R", bound=Record)
 
 
 def measure_losses(
@@ -48,13 +54,13 @@ def measure_losses(
     ------
     MeasurementError: a loss that is not finite, a window longer than the model takes; names the windows.
     """
-    size = batch_size or (_CPU_BATCH if model.device_class == "cpu" else _ACCELERATOR_BATCH)
-    keys = {window.id: _key(model, window, size) for window in windows}
+    size = windows_a_pass(model, batch_size)
     distinct = {window.id: window for window in windows}
-    found = {name: loss for name, key in keys.items() if (loss := store.get(key, WindowLoss)) is not None}
+    keys = {name: loss_key(model, window, size) for name, window in distinct.items()}
+    found = kept(store, keys, WindowLoss)
     absent = [window for name, window in distinct.items() if name not in found]
     announce("windows", len(absent))
-    for losses in _passes(model, list(_batches(absent, size))):
+    for losses in side_by_side(model, list(batches(absent, size)), run_windows):
         for loss in losses:
             store.put(keys[loss.window_id], loss)
             found[loss.window_id] = loss
@@ -62,35 +68,13 @@ def measure_losses(
     return tuple(found[window.id] for window in windows)
 
 
-def _passes(model: LoadedModel, batches: Sequence[Sequence[Window]]) -> Iterator[tuple[WindowLoss, ...]]:
-    """The losses of each batch, as it ends. On a CPU, passes of one window leave cores idle: some run side by side."""
-    if model.device_class != "cpu":
-        yield from (run_windows(model, batch) for batch in batches)
-        return
-    cores = torch.get_num_threads()
-    workers = min(cores, _SIDE_BY_SIDE)
-    pool = ThreadPoolExecutor(workers)
-    torch.set_num_threads(cores // workers)
-    waiting = iter(batches)
-    in_flight: set[Future[tuple[WindowLoss, ...]]] = set()
-    try:
-        # Twice the workers: none idles while results are stored, and few finished passes are ever unstored.
-        while True:
-            for batch in islice(waiting, 2 * workers - len(in_flight)):
-                in_flight.add(pool.submit(run_windows, model, batch))
-            if not in_flight:
-                return
-            done, in_flight = wait(in_flight, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(cores)
-
-
-def run_windows(model: LoadedModel, windows: Sequence[Window]) -> tuple[WindowLoss, ...]:
+def run_windows(
+    model: LoadedModel, windows: Sequence[Window], *, share: Fraction = WHOLE_PASS
+) -> tuple[WindowLoss, ...]:
     """One forward pass over ``windows`` of one length: the bare measurement, nothing kept.
 
-    NLL is the float64 sum of float32 log-softmax over the predicted tokens, in nats.
+    NLL is the float64 sum of float32 log-softmax over the predicted tokens, in nats. share: of the model's blocks
+    that the pass really runs, for the :class:`PassMeter`.
     """
     _ensure_fits(model, windows)
     rows = [_inputs_and_labels(model, window) for window in windows]
@@ -99,6 +83,7 @@ def run_windows(model: LoadedModel, windows: Sequence[Window]) -> tuple[WindowLo
     )
     with torch.inference_mode():
         nll, tokens = _summed_nll(model, inputs, labels)
+    PASSES.add(len(windows), share)
     measured = list(zip(windows, nll.tolist(), tokens.tolist(), strict=True))
     broken = [window.id for window, value, count in measured if not math.isfinite(value) or count == 0]
     if broken:
@@ -112,7 +97,17 @@ def run_windows(model: LoadedModel, windows: Sequence[Window]) -> tuple[WindowLo
     )
 
 
-def _batches(windows: Sequence[Window], size: int) -> Iterator[list[Window]]:
+def windows_a_pass(model: LoadedModel, batch_size: int | None) -> int:
+    """``batch_size``, or what suits the model's device."""
+    return batch_size or (_CPU_BATCH if model.device_class == "cpu" else _ACCELERATOR_BATCH)
+
+
+def kept(store: MeasurementStore, keys: Mapping[Name, MeasurementKey], kind: type[R]) -> dict[Name, R]:
+    """Those of ``keys`` that the store holds, by their names here."""
+    return {name: value for name, key in keys.items() if (value := store.get(key, kind)) is not None}
+
+
+def batches(windows: Sequence[Window], size: int) -> Iterator[list[Window]]:
     """Batches of windows of one shape, so that nothing is ever padded."""
     by_shape: dict[tuple[int, int], list[Window]] = {}
     for window in windows:
@@ -123,20 +118,22 @@ def _batches(windows: Sequence[Window], size: int) -> Iterator[list[Window]]:
             yield alike[start : start + size]
 
 
-def _key(model: LoadedModel, window: Window, batch_size: int) -> MeasurementKey:
-    return MeasurementKey(
-        kind=KIND,
-        version=_VERSION,
-        inputs={
-            "variant": model.variant_digest,
-            "window": window.id,
-            "metric": model.kind.value,
-            "mask_id": model.masking.mask_id if model.masking else None,
-            "dtype": model.dtype,
-            "device": model.device_class,
-            "batch_size": batch_size,
-        },
-    )
+def loss_key(model: LoadedModel, window: Window, batch_size: int) -> MeasurementKey:
+    """Where the loss of ``window`` is kept."""
+    return MeasurementKey(kind=KIND, version=_VERSION, inputs=pass_inputs(model, window, batch_size))
+
+
+def pass_inputs(model: LoadedModel, window: Window, batch_size: int) -> dict[str, JsonValue]:
+    """What a forward pass over ``window`` depends on, for the keys of what is measured in it."""
+    return {
+        "variant": model.variant_digest,
+        "window": window.id,
+        "metric": model.kind.value,
+        "mask_id": model.masking.mask_id if model.masking else None,
+        "dtype": model.dtype,
+        "device": model.device_class,
+        "batch_size": batch_size,
+    }
 
 
 def _ensure_fits(model: LoadedModel, windows: Sequence[Window]) -> None:

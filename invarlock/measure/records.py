@@ -232,3 +232,20 @@ class VirtualScales(Record):
     def digest(self) -> str:
         """Hex SHA-256 that names this set of factors."""
         return digest_of(self)
+
+    def variant_of(self, digest: str) -> str:
+        """Hex SHA-256 that names the model of ``digest`` with these factors on its branches."""
+        return digest_of([digest, self.digest])
+
+
+class ScaledLosses(Record):
+    """The losses of one variant with ``scales`` on its branches, in the order of the windows asked for."""
+
+    scales: VirtualScales
+    losses: tuple[WindowLoss, ...]
+
+
+class ScaledRecord(Record):
+    """The losses of one variant under several scale sets."""
+
+    sets: tuple[ScaledLosses, ...]

@@ -1,41 +1,19 @@
 """Window losses: against transformers' own loss, once per window, the same whatever runs beside them."""
 
-import shutil
 import time
 
 import numpy as np
 import pytest
 import torch
 
-from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.data.masking import mask_window
 from invarlock.data.windows import make_window
 from invarlock.errors import MeasurementError
 from invarlock.measure.losses import measure_losses, run_windows
-from invarlock.measure.models import applied, load_model
+from invarlock.measure.models import applied
 from invarlock.store.measurement_store import MeasurementStore
-from tests.measure.tiny_models import VOCABULARY, build, save_tokenizer
-
-
-def _windows(count, length=24, labels=0, seed=0):
-    random = np.random.default_rng(seed)
-    return [
-        make_window(
-            random.integers(5, VOCABULARY, length),
-            random.integers(5, VOCABULARY, labels + i % 3) if labels else None,
-        )
-        for i in range(count)
-    ]
-
-
-@pytest.fixture
-def loaded(saved, tmp_path):
-    def load(name, dtype="float32"):
-        folder = shutil.copytree(saved(name), tmp_path / name)
-        save_tokenizer(folder)
-        return load_model(open_checkpoint(str(folder)), model_digest=f"digest of {name}", dtype=dtype)
-
-    return load
+from tests.measure.random_windows import random_windows
+from tests.measure.tiny_models import VOCABULARY, build
 
 
 def _tensor(values):
@@ -44,7 +22,7 @@ def _tensor(values):
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "mixtral", "opt", "gpt_neox"])
 def test_causal_losses_are_those_of_transformers(name, loaded, store):
-    windows = _windows(3)
+    windows = random_windows(3)
     for window, loss in zip(windows, measure_losses(loaded(name), windows, store), strict=True):
         ids = _tensor(window.tokens)
         with torch.no_grad():
@@ -55,7 +33,7 @@ def test_causal_losses_are_those_of_transformers(name, loaded, store):
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "distilbert"])
 def test_masked_losses_are_those_of_transformers(name, loaded, store):
-    windows = _windows(3)
+    windows = random_windows(3)
     for window, loss in zip(windows, measure_losses(loaded(name), windows, store), strict=True):
         inputs, labels = mask_window(window, mask_id=4, vocab_size=VOCABULARY, special_ids=[0, 1, 2, 3, 4])
         with torch.no_grad():
@@ -65,7 +43,7 @@ def test_masked_losses_are_those_of_transformers(name, loaded, store):
 
 
 def test_pair_losses_are_those_of_transformers(loaded, store):
-    windows = _windows(4, labels=6)
+    windows = random_windows(4, labels=6)
     for window, loss in zip(windows, measure_losses(loaded("t5"), windows, store), strict=True):
         with torch.no_grad():
             mean = build("t5")(input_ids=_tensor(window.tokens), labels=_tensor(window.labels)).loss
@@ -74,7 +52,7 @@ def test_pair_losses_are_those_of_transformers(loaded, store):
 
 
 def test_each_window_runs_once_ever(loaded, store):
-    model, windows = loaded("gpt2"), _windows(6)
+    model, windows = loaded("gpt2"), random_windows(6)
     first = measure_losses(model, [*windows[:4], windows[0]], store)
     assert store.counts().written == {"window_loss": 4}
     assert [loss.window_id for loss in first] == [w.id for w in [*windows[:4], windows[0]]]
@@ -87,24 +65,16 @@ def test_each_window_runs_once_ever(loaded, store):
 
 def test_bytes_do_not_depend_on_order_company_or_interruption(loaded, tmp_path):
     """Default batches on a CPU: any order, any split of the work, bit for bit."""
-    model, windows = loaded("gpt2"), _windows(9)
+    model, windows = loaded("gpt2"), random_windows(9)
     whole = {x.window_id: x for x in measure_losses(model, windows, MeasurementStore(tmp_path / "whole"))}
     store = MeasurementStore(tmp_path / "pieces")
     for piece in (windows[7:3:-1], windows[:2], windows):
         assert all(whole[x.window_id] == x for x in measure_losses(model, piece, store))
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.usefixtures("two_threads")
 def test_passes_behind_a_slow_one_are_stored_as_they_end(loaded, store):
-    model, windows = loaded("gpt2"), _windows(6)
+    model, windows = loaded("gpt2"), random_windows(6)
     stored_meanwhile = []
 
     def delay_the_first(_module, _args, kwargs):
@@ -123,9 +93,9 @@ def test_passes_behind_a_slow_one_are_stored_as_they_end(loaded, store):
 @pytest.mark.parametrize("name", ["gpt2", "bert", "t5"])
 def test_batches_agree_to_rounding_and_pad_nothing(name, loaded, tmp_path):
     model = loaded(name)
-    windows = _windows(5) + _windows(3, length=11, seed=1)
+    windows = random_windows(5) + random_windows(3, length=11, seed=1)
     if name == "t5":
-        windows = _windows(7, labels=5)
+        windows = random_windows(7, labels=5)
     single = measure_losses(model, windows, MeasurementStore(tmp_path / "a"), batch_size=1)
     batched = measure_losses(model, windows, MeasurementStore(tmp_path / "b"), batch_size=4)
     assert [x.nll for x in batched] == pytest.approx([x.nll for x in single], rel=1e-5)
@@ -133,7 +103,7 @@ def test_batches_agree_to_rounding_and_pad_nothing(name, loaded, tmp_path):
 
 
 def test_variants_and_dtypes_do_not_share_losses(loaded, store):
-    model, windows = loaded("gpt2"), _windows(2)
+    model, windows = loaded("gpt2"), random_windows(2)
     plain = measure_losses(model, windows, store)
     with applied(model, {"wpe.weight": torch.zeros(64, 32)}, variant_digest="edited") as variant:
         edited = measure_losses(variant, windows, store)
@@ -143,16 +113,15 @@ def test_variants_and_dtypes_do_not_share_losses(loaded, store):
 
 
 def test_half_precision_sums_in_float64(loaded, store):
-    windows = _windows(2)
+    windows = random_windows(2)
     exact = measure_losses(loaded("gpt2"), windows, store)
-    shutil.rmtree(store.root.parent / "gpt2")
     rounded = measure_losses(loaded("gpt2", dtype="bfloat16"), windows, store)
     assert [x.nll for x in rounded] == pytest.approx([x.nll for x in exact], rel=1e-2)
     assert store.counts().written["window_loss"] == 4
 
 
 def test_a_loss_that_is_not_finite_names_its_window(loaded, store):
-    model, windows = loaded("gpt2"), _windows(2)
+    model, windows = loaded("gpt2"), random_windows(2)
     with (
         applied(model, {"wpe.weight": torch.full((64, 32), float("nan"))}, variant_digest="nan") as broken,
         pytest.raises(MeasurementError, match="not finite") as caught,
@@ -166,10 +135,10 @@ def test_a_loss_that_is_not_finite_names_its_window(loaded, store):
 def test_a_window_that_does_not_fit_is_refused(name, loaded):
     model = loaded(name)
     assert model.longest == (62 if name == "roberta" else 64)
-    run_windows(model, _windows(1, length=model.longest))
+    run_windows(model, random_windows(1, length=model.longest))
     with pytest.raises(MeasurementError, match="the model takes") as caught:
-        run_windows(model, _windows(1, length=model.longest + 1))
-    assert _windows(1, length=model.longest + 1)[0].id in str(caught.value)
+        run_windows(model, random_windows(1, length=model.longest + 1))
+    assert random_windows(1, length=model.longest + 1)[0].id in str(caught.value)
 
 
 def test_tokens_of_another_vocabulary_are_refused(loaded):
@@ -179,4 +148,4 @@ def test_tokens_of_another_vocabulary_are_refused(loaded):
 
 def test_pairs_are_asked_for(loaded):
     with pytest.raises(MeasurementError, match="needs pairs"):
-        run_windows(loaded("t5"), _windows(1))
+        run_windows(loaded("t5"), random_windows(1))

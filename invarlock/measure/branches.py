@@ -1,0 +1,137 @@
+"""Second moments of branch outputs, in the pass that also gives the window's loss (design page 4)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+
+from invarlock.data.windows import Window
+from invarlock.digests import digest_of
+from invarlock.errors import MeasurementError, ModelError
+from invarlock.measure.forward_hooks import bias_of, hooked
+from invarlock.measure.losses import batches, kept, loss_key, pass_inputs, run_windows, windows_a_pass
+from invarlock.measure.models import LoadedModel
+from invarlock.measure.records import BranchMoments, BranchRecord, Tap, WindowLoss
+from invarlock.measure.side_by_side import side_by_side
+from invarlock.progress import advance, announce
+from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
+
+KIND = "branch_moments"
+_VERSION = 1
+
+
+def measure_branches(
+    model: LoadedModel,
+    windows: Sequence[Window],
+    taps: Sequence[Tap],
+    store: MeasurementStore,
+    *,
+    batch_size: int | None = None,
+) -> BranchRecord:
+    """Loss and moments of each of ``windows``, in order, out of one forward pass.
+
+    The losses are those of :func:`measure_losses`, under its own keys: what one has kept the other finds. Only
+    windows that lack the loss or the moments are run. batch_size: as in :func:`measure_losses`.
+
+    Raises
+    ------
+    ModelError: a tap that the live model has not.
+    MeasurementError: a branch output or a loss that is not finite (names windows and tap), and what
+        :func:`measure_losses` raises.
+    """
+    _ensure_there(model, taps)
+    size = windows_a_pass(model, batch_size)
+    distinct = {window.id: window for window in windows}
+    loss_keys = {name: loss_key(model, window, size) for name, window in distinct.items()}
+    keys = {name: _moments_key(model, window, taps, size) for name, window in distinct.items()}
+    losses, moments = kept(store, loss_keys, WindowLoss), kept(store, keys, BranchMoments)
+    absent = [window for name, window in distinct.items() if name not in losses or name not in moments]
+    announce("windows", len(absent))
+    for measured in side_by_side(model, list(batches(absent, size)), partial(_run, taps=taps)):
+        for loss, of_window in measured:
+            if loss.window_id not in losses:
+                store.put(loss_keys[loss.window_id], loss)
+                losses[loss.window_id] = loss
+            if loss.window_id not in moments:
+                store.put(keys[loss.window_id], of_window)
+                moments[loss.window_id] = of_window
+        advance("windows", len(measured))
+    return BranchRecord(
+        losses=tuple(losses[window.id] for window in windows),
+        moments=tuple(moments[window.id] for window in windows),
+    )
+
+
+def _run(
+    model: LoadedModel, windows: Sequence[Window], taps: Sequence[Tap]
+) -> list[tuple[WindowLoss, BranchMoments]]:
+    recorded: dict[str, list[float]] = {}
+    hooks = (
+        (model.module.get_submodule(tap.module), partial(_record, recorded, tap, windows)) for tap in taps
+    )
+    with hooked(hooks):
+        losses = run_windows(model, windows)
+    moments = [
+        BranchMoments(
+            window_id=window.id,
+            tokens=len(window.tokens),
+            second_moments={tap.module: recorded[tap.module][row] for tap in taps},
+        )
+        for row, window in enumerate(windows)
+    ]
+    return list(zip(losses, moments, strict=True))
+
+
+def _record(
+    recorded: dict[str, list[float]],
+    tap: Tap,
+    windows: Sequence[Window],
+    module: torch.nn.Module,
+    _inputs: object,
+    output: torch.Tensor,
+) -> None:
+    moments = second_moments(output, bias_of(module), len(windows))
+    _ensure_finite(moments, tap, windows)  # here, so that the first branch that breaks is the one named
+    recorded[tap.module] = moments
+
+
+def second_moments(output: torch.Tensor, bias: torch.Tensor | None, windows: int) -> list[float]:
+    """Per window, the mean over positions and features of (output - bias)^2, in float64.
+
+    output: (windows, positions, features), or its first two dimensions in one. No position is padding: windows are
+    batched with those of their own length only.
+    """
+    branch = output.double() if bias is None else output.double() - bias.double()
+    # Features first: a sum over one position is never split between threads, so their number cannot matter.
+    by_position = branch.square().mean(-1).reshape(windows, -1)
+    return [float(value) for value in by_position.mean(-1).tolist()]
+
+
+def _ensure_finite(moments: Sequence[float], tap: Tap, windows: Sequence[Window]) -> None:
+    broken = [window.id for window, value in zip(windows, moments, strict=True) if not math.isfinite(value)]
+    if broken:
+        raise MeasurementError(
+            f"the output of branch {tap.module} is not finite",
+            where=f"windows {', '.join(broken)}",
+            fix="use a wider dtype (float16 overflows), or check the model's weights",
+        )
+
+
+def _ensure_there(model: LoadedModel, taps: Sequence[Tap]) -> None:
+    modules = dict(model.module.named_modules())
+    missing = [tap.module for tap in taps if tap.module not in modules]
+    if missing or not taps:
+        raise ModelError(
+            f"the loaded model has no branch {', '.join(missing)}" if missing else "no branch was named",
+            where=model.model_type,
+            fix="take the taps of the same checkpoint",
+        )
+
+
+def _moments_key(model: LoadedModel, window: Window, taps: Sequence[Tap], size: int) -> MeasurementKey:
+    inputs = pass_inputs(model, window, size)
+    named = digest_of(sorted(tap.module for tap in taps))
+    return MeasurementKey(kind=KIND, version=_VERSION, inputs={**inputs, "taps": named})
