@@ -24,10 +24,10 @@ class PassMeter:
             self._total += windows * share
 
     @property
-    def total(self) -> Fraction:
+    def total(self) -> float:
         """Equivalents since the process started."""
         with self._adding:
-            return self._total
+            return float(self._total)
 
 
 PASSES = PassMeter()

@@ -14,7 +14,6 @@ from invarlock.measure.records import ScaledLosses, VirtualScales, WindowLoss
 from invarlock.measure.shared_prefix import Departure, run_departures
 from invarlock.measure.side_by_side import side_by_side
 from invarlock.measure.taps import find_taps
-from invarlock.measure.virtual_scales import scaled_variant
 from invarlock.progress import advance, announce
 from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
 
@@ -47,8 +46,9 @@ def measure_scaled(
 ) -> tuple[ScaledLosses, ...]:
     """The losses of every request, in order: each (scale set, window) run once, ever.
 
-    Kept as window losses of the variant :func:`scaled_variant`. The scale sets that a window lacks run together and
-    share the blocks before the first scaled one (:func:`run_departures`). batch_size: as in :func:`measure_losses`.
+    Kept as window losses of the variant :meth:`VirtualScales.variant_of`. The scale sets that a window lacks run
+    together and share the blocks before the first scaled one (:func:`run_departures`). batch_size: as in
+    :func:`measure_losses`.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def _departures(model: LoadedModel, requests: Sequence[ScaledRequest]) -> dict[s
 def _keys(model: LoadedModel, requests: Sequence[ScaledRequest], size: int) -> dict[_Name, MeasurementKey]:
     keys: dict[_Name, MeasurementKey] = {}
     for request in requests:
-        digest = scaled_variant(model.variant_digest, request.scales)
+        digest = request.scales.variant_of(model.variant_digest)
         variant = dataclasses.replace(model, variant_digest=digest)
         for window in request.windows:
             keys[request.scales.digest, window.id] = loss_key(variant, window, size)

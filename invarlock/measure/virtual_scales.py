@@ -8,7 +8,6 @@ from functools import partial
 
 import torch
 
-from invarlock.digests import digest_of
 from invarlock.measure.forward_hooks import bias_of, hooked
 from invarlock.measure.models import LoadedModel
 from invarlock.measure.records import VirtualScales
@@ -25,11 +24,6 @@ def scaled(model: LoadedModel, scales: VirtualScales) -> Iterator[None]:
     )
     with hooked(hooks):
         yield
-
-
-def scaled_variant(variant_digest: str, scales: VirtualScales) -> str:
-    """The variant digest of a model with ``scales`` on its branches."""
-    return digest_of([variant_digest, scales.digest])
 
 
 def _scale(factor: float, module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 from invarlock.measure.losses import run_windows
 from invarlock.measure.records import VirtualScales
 from invarlock.measure.taps import taps_of
-from invarlock.measure.virtual_scales import scaled, scaled_variant
+from invarlock.measure.virtual_scales import scaled
 from tests.measure.random_windows import random_windows, windows_for
 from tests.measure.tiny_models import BUILDERS
 
@@ -76,8 +76,7 @@ def test_nothing_is_left_behind(name, lively, opened):
 
 def test_the_variant_says_model_and_scales():
     one, other = (VirtualScales(factors={"transformer.h.0.mlp.c_proj": x}) for x in (0.97, 1.03))
-    names = {scaled_variant(model, scales) for model in ("a", "b") for scales in (one, other)}
+    names = {scales.variant_of(model) for model in ("a", "b") for scales in (one, other)}
     assert len(names) == 4
     assert "a" not in names
-    same = VirtualScales(factors=dict(one.factors))
-    assert scaled_variant("a", one) == scaled_variant("a", same)
+    assert VirtualScales(factors=dict(one.factors)).variant_of("a") == one.variant_of("a")
