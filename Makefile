@@ -19,6 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)  ## calibrate the shipped model on real text and show what comes out
 	$(BIN)/invarlock calibrate null-sweep --config configs/calibration/null_sweep_demo.yaml --out reports/demo/null_sweep --fresh
+	$(BIN)/invarlock calibrate ve-sweep --config configs/calibration/ve_sweep_demo.yaml --out reports/demo/ve_sweep --n-seeds 3 --fresh
 
 lint: $(STAMP)  ## style, format and types
 	$(BIN)/ruff check .

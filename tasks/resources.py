@@ -16,6 +16,7 @@ from invarlock.data.windows import WindowPool, build_pool
 from invarlock.edits.benign_records import BenignEdit
 from invarlock.edits.noop import Noop
 from invarlock.edits.overlay import EditedCheckpoint
+from invarlock.edits.planned_edit import PlannedEdit
 from invarlock.errors import DataError
 from invarlock.home import home
 from invarlock.measure.identity import ensure_unchanged
@@ -62,7 +63,7 @@ def checkpoint(root: str) -> Checkpoint:
 
 @contextmanager
 def live_variant(
-    model: ModelIdentity, edit: BenignEdit | None, weights_digest: str, arithmetic: Arithmetic
+    model: ModelIdentity, edit: BenignEdit | PlannedEdit | None, weights_digest: str, arithmetic: Arithmetic
 ) -> Iterator[LoadedModel]:
     """``model`` in memory, ``edit`` applied inside the block; weights_digest: of the weights that then run."""
     with _LIVE:

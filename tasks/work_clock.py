@@ -6,13 +6,13 @@ import platform
 import time
 from collections.abc import Mapping
 
-
-from invarlock.measure import losses, tensor_statistics
+from invarlock.measure import branches, losses, tensor_statistics
+from invarlock.measure.pass_meter import PASSES
 from invarlock.provenance import commit
 from invarlock.reports.sweep_report import Work
 from tasks.resources import measurements
 
-KINDS = (losses.KIND, tensor_statistics.KIND)
+KINDS = (losses.KIND, branches.KIND, tensor_statistics.KIND)
 
 
 class WorkClock:
@@ -20,6 +20,7 @@ class WorkClock:
 
     def __init__(self) -> None:
         self._before = measurements().counts()
+        self._passes = PASSES.total
         self._seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
@@ -36,7 +37,7 @@ class WorkClock:
         return Work(
             measured=_gained(self._before.written, after.written),
             found=_gained(self._before.found, after.found),
-            forward_passes=0.0,
+            forward_passes=round(float(PASSES.total - self._passes), 3),
             quarantined=after.quarantined[len(self._before.quarantined) :],
             seconds=dict(self._seconds),
             host=platform.node(),

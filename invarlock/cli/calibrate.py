@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
 from invarlock.calibration.null_request import CapRule, NullKind, NullSweepRequest
-from invarlock.calibration.sweep_settings import read_null_settings
-from invarlock.cli.console import err, progress_shown
-from invarlock.cli.environment import check_models, launch_server, prepare_environment
-from invarlock.errors import ConfigError
-from invarlock.network import apply_network_switch
+from invarlock.calibration.sweep_settings import SweepSettings, read_null_settings, read_ve_settings
+from invarlock.calibration.ve_records import MinEffectRule
+from invarlock.calibration.ve_request import FEWEST_WINDOWS, VeSweepRequest
+from invarlock.cli.console import progress_shown
+from invarlock.cli.sweep_options import (
+    DECIDE,
+    WHAT,
+    AllowNetwork,
+    AllowPickle,
+    AsJson,
+    Device,
+    Fresh,
+    Jobs,
+    Models,
+    NSeeds,
+    Out,
+    Profile,
+    Quiet,
+    Seeds,
+    SeedStart,
+    Tiers,
+    make_request,
+    prepare,
+    seeds_of,
+)
 from invarlock.policy.schema import Tier
-from invarlock.reports.sweep_folder import ensure_usable
+
+if TYPE_CHECKING:
+    from invarlock.checkpoints.checkpoint import Checkpoint
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,103 +45,46 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _calibrate() -> None:
-    """Keeps ``calibrate`` a group while it has one command."""
-
-
 @app.command("null-sweep")
 def null_sweep(
     config: Annotated[
-        Path, typer.Option(help="Base null-sweep YAML (noop edit).", rich_help_panel="What to run")
+        Path, typer.Option(help="Base null-sweep YAML (noop edit).", rich_help_panel=WHAT)
     ] = Path("configs/calibration/null_sweep_ci.yaml"),
-    out: Annotated[
-        Path, typer.Option(help="Folder for the calibration artifacts.", rich_help_panel="Output")
-    ] = Path("reports/calibration/null_sweep"),
-    tier: Annotated[
-        list[Tier] | None,
-        typer.Option(help="Tier to evaluate; repeatable. Default: all.", rich_help_panel="What to run"),
-    ] = None,
-    seed: Annotated[
-        list[int] | None,
-        typer.Option(
-            help="Seed to run; repeatable. Overrides --n-seeds and --seed-start.",
-            rich_help_panel="What to run",
-        ),
-    ] = None,
-    n_seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.", rich_help_panel="What to run")] = 10,
-    seed_start: Annotated[int, typer.Option(min=0, help="First seed.", rich_help_panel="What to run")] = 42,
-    profile: Annotated[
-        str, typer.Option(help="Run profile: ci, release, ci_cpu or dev.", rich_help_panel="What to run")
-    ] = "ci",
-    device: Annotated[
-        str | None,
-        typer.Option(
-            help="cpu, cuda or cuda:N. Default: the profile's, then the config's.",
-            rich_help_panel="What to run",
-        ),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Baseline instead of the config's: folder, hub id or bundled:NAME; repeat to pool related baselines.",
-            rich_help_panel="What to run",
-        ),
-    ] = None,
+    out: Out = Path("reports/calibration/null_sweep"),
+    tier: Tiers = None,
+    seed: Seeds = None,
+    n_seeds: NSeeds = 10,
+    seed_start: SeedStart = 42,
+    profile: Profile = "ci",
+    device: Device = None,
+    model: Models = None,
     null: Annotated[
         NullKind,
         typer.Option(
             help="noop: the model against itself. benign: a harmless edit that differs by seed.",
-            rich_help_panel="How to decide",
+            rich_help_panel=DECIDE,
         ),
     ] = NullKind.NOOP,
     safety_margin: Annotated[
-        float, typer.Option(min=0, help="Margin on recommended kappa.", rich_help_panel="How to decide")
+        float, typer.Option(min=0, help="Margin on recommended kappa.", rich_help_panel=DECIDE)
     ] = 0.05,
     target_any_warning_rate: Annotated[
         float,
-        typer.Option(
-            min=0, max=1, help="Run-level spectral warning rate to aim at.", rich_help_panel="How to decide"
-        ),
+        typer.Option(min=0, max=1, help="Run-level spectral warning rate to aim at.", rich_help_panel=DECIDE),
     ] = 0.01,
     cap_rule: Annotated[
         CapRule,
         typer.Option(
             help="margin: kappa = max |z| x (1 + margin). tolerance: drift caps too (needs --null benign).",
-            rich_help_panel="How to decide",
+            rich_help_panel=DECIDE,
         ),
     ] = CapRule.MARGIN,
-    jobs: Annotated[
-        int, typer.Option(min=1, help="Tasks at a time; they share the cores.", rich_help_panel="How to run")
-    ] = 1,
-    fresh: Annotated[
-        bool,
-        typer.Option(
-            "--fresh/--resume",
-            help="--fresh replaces another sweep's results in --out. Either way finished measurements are kept.",
-            rich_help_panel="Output",
-        ),
-    ] = False,
-    allow_network: Annotated[
-        bool,
-        typer.Option(
-            "--allow-network", help="Let this command download models and data.", rich_help_panel="How to run"
-        ),
-    ] = False,
-    allow_pickle: Annotated[
-        bool,
-        typer.Option(
-            "--allow-pickle",
-            help="Accept pytorch_model.bin where no safetensors exist.",
-            rich_help_panel="How to run",
-        ),
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the results folder only.", rich_help_panel="Output")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, for scripts.", rich_help_panel="Output")
-    ] = False,
+    jobs: Jobs = 1,
+    fresh: Fresh = False,
+    allow_network: AllowNetwork = False,
+    allow_pickle: AllowPickle = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Calibrate spectral kappa and alpha from null (no-op) runs.
 
@@ -136,11 +99,13 @@ def null_sweep(
     Writes null_sweep_report.json, null_sweep_runs.csv, null_sweep_summary.md, tiers_patch_spectral_null.yaml,
     runs/<tier>/seed_<s>/report.json, configs/, plots/ and manifest.json.
     """
-    request = _request(
+    request = make_request(
+        NullSweepRequest,
+        "null-sweep",
         config=config,
         out=out,
         tiers=tuple(tier) if tier else tuple(Tier),
-        seeds=tuple(seed) if seed else tuple(range(seed_start, seed_start + n_seeds)),
+        seeds=seeds_of(seed, n_seeds, seed_start),
         profile=profile,
         device=device,
         safety_margin=safety_margin,
@@ -154,15 +119,7 @@ def null_sweep(
         allow_pickle=allow_pickle,
     )
     talk = not (quiet or as_json)
-    settings = read_null_settings(request)  # what files and options get wrong is said before any server starts
-    ensure_usable(request.out)
-    apply_network_switch(allow_network)
-    with err.status("Starting the local Prefect server ...") if talk else nullcontext():
-        launch_server()
-        check_models(
-            settings.references, settings.device, allow_network=allow_network, allow_pickle=allow_pickle
-        )
-        prepare_environment()
+    prepare(request, read_null_settings(request), talk=talk)
     # Late: Prefect reads the environment when it is imported, and --help needs none of this.
     from flows.null_sweep import run_null_sweep
     from invarlock.cli.null_sweep_view import show_null_sweep
@@ -177,11 +134,102 @@ def null_sweep(
         show_null_sweep(result)
 
 
-def _request(**values: object) -> NullSweepRequest:
-    try:
-        return NullSweepRequest.model_validate(values)
-    except ValidationError as error:
-        problems = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-        raise ConfigError(
-            problems, where="command line", fix="see invarlock calibrate null-sweep --help"
-        ) from error
+@app.command("ve-sweep")
+def ve_sweep(
+    config: Annotated[
+        Path, typer.Option(help="Base VE sweep YAML (an edit such as quant_rtn).", rich_help_panel=WHAT)
+    ] = Path("configs/calibration/rmt_ve_sweep_ci.yaml"),
+    out: Out = Path("reports/calibration/ve_sweep"),
+    tier: Tiers = None,
+    seed: Seeds = None,
+    n_seeds: NSeeds = 10,
+    seed_start: SeedStart = 42,
+    window: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=FEWEST_WINDOWS,
+            help="Calibration windows a run decides on; repeatable. Default: 6, 8, 12, 16.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    profile: Profile = "ci",
+    device: Device = None,
+    model: Models = None,
+    target_enable_rate: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of runs that may still enable VE.", rich_help_panel=DECIDE),
+    ] = 0.05,
+    safety_margin: Annotated[
+        float, typer.Option(min=0, help="Margin on the recommended minimum effect.", rich_help_panel=DECIDE)
+    ] = 0.0,
+    rule: Annotated[
+        MinEffectRule,
+        typer.Option(
+            help="target-rate: the smallest value that no more than the target share passes. "
+            "half-width: z sigma / sqrt(n).",
+            rich_help_panel=DECIDE,
+        ),
+    ] = MinEffectRule.TARGET_RATE,
+    jobs: Jobs = 1,
+    fresh: Fresh = False,
+    allow_network: AllowNetwork = False,
+    allow_pickle: AllowPickle = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Calibrate the variance guard's min_effect_lognll on an edited model.
+
+    Applies the config's edit in memory, proposes scales that bring each branch back to the baseline's variance, tests
+    them virtually (a hook; weights are never touched) on windows drawn by seed, and recommends the smallest
+    min_effect_lognll that no more than the target share of the runs passes. Each distinct forward pass is run once.
+
+    Example:  invarlock calibrate ve-sweep --config configs/calibration/ve_sweep_demo.yaml --tier balanced
+
+    The default config needs GPT-2 from the hub (--allow-network); the demo config above needs nothing.
+
+    Writes ve_sweep_report.json, ve_sweep_runs.csv, ve_power_curve.csv, ve_sweep_summary.md,
+    tiers_patch_variance_ve.yaml, runs/<tier>/windows_<w>/seed_<s>/report.json, configs/, plots/ and manifest.json.
+    """
+    request = make_request(
+        VeSweepRequest,
+        "ve-sweep",
+        config=config,
+        out=out,
+        tiers=tuple(tier) if tier else tuple(Tier),
+        seeds=seeds_of(seed, n_seeds, seed_start),
+        windows=tuple(window) if window else (6, 8, 12, 16),
+        profile=profile,
+        device=device,
+        target_enable_rate=target_enable_rate,
+        safety_margin=safety_margin,
+        rule=rule,
+        models=tuple(model or ()),
+        jobs=jobs,
+        fresh=fresh,
+        allow_network=allow_network,
+        allow_pickle=allow_pickle,
+    )
+    talk = not (quiet or as_json)
+    prepare(request, read_ve_settings(request), talk=talk, check=_check_edit)
+    from flows.ve_sweep import run_ve_sweep
+    from invarlock.cli.ve_sweep_view import show_ve_sweep
+
+    with progress_shown(talk):
+        result = run_ve_sweep(request)
+    if as_json:
+        print(json.dumps(result.model_dump(mode="json"), indent=2))
+    elif quiet:
+        print(result.out)
+    else:
+        show_ve_sweep(result)
+
+
+def _check_edit(checkpoint: Checkpoint, settings: SweepSettings) -> None:
+    """The edit fits the checkpoint, and each tier's ``tap`` names some of its branches."""
+    from invarlock.edits.plan import plan_edit
+    from invarlock.guards.variance_scales import matching_taps
+    from invarlock.measure.taps import taps_of
+
+    plan_edit(settings.config.edit.name, settings.config.edit.plan, checkpoint)
+    for policy in settings.policies.values():
+        matching_taps(taps_of(checkpoint), policy.policy.variance.tap)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from invarlock.home import home
 from tasks.local_services import (
@@ -14,6 +15,9 @@ from tasks.local_services import (
     quiet_environment,
 )
 
+if TYPE_CHECKING:
+    from invarlock.checkpoints.checkpoint import Checkpoint
+
 
 def launch_server() -> None:
     """Begin to start the local Prefect server, unless another one is named; :func:`prepare_environment` waits."""
@@ -21,14 +25,18 @@ def launch_server() -> None:
         prefect_server(home()).launch()
 
 
-def check_models(references: Sequence[str], device: str, *, allow_network: bool, allow_pickle: bool) -> None:
+def check_models(
+    references: Sequence[str], device: str, *, allow_network: bool, allow_pickle: bool
+) -> tuple[Checkpoint, ...]:
     """Open every model, headers only, and look for the device, while the server starts. Raises ModelError."""
     from invarlock.checkpoints.checkpoint import open_checkpoint  # these import torch
     from invarlock.measure.models import pick_device
 
     pick_device(device)
-    for reference in references:
+    return tuple(
         open_checkpoint(reference, allow_network=allow_network, allow_pickle=allow_pickle)
+        for reference in references
+    )
 
 
 def prepare_environment() -> None:

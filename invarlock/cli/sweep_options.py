@@ -1,0 +1,119 @@
+"""What the commands of all sweeps share: their options, and the way from options to a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from invarlock.calibration.sweep_request import SweepRequest
+from invarlock.calibration.sweep_settings import SweepSettings
+from invarlock.cli.console import err
+from invarlock.cli.environment import check_models, launch_server, prepare_environment
+from invarlock.errors import ConfigError
+from invarlock.network import apply_network_switch
+from invarlock.policy.schema import Tier
+from invarlock.reports.sweep_folder import ensure_usable
+
+if TYPE_CHECKING:
+    from invarlock.checkpoints.checkpoint import Checkpoint
+
+WHAT, DECIDE, HOW, OUTPUT = "What to run", "How to decide", "How to run", "Output"
+Request = TypeVar("Request", bound=SweepRequest)
+
+Out = Annotated[Path, typer.Option(help="Folder for the calibration artifacts.", rich_help_panel=OUTPUT)]
+Tiers = Annotated[
+    list[Tier] | None, typer.Option(help="Tier to evaluate; repeatable. Default: all.", rich_help_panel=WHAT)
+]
+Seeds = Annotated[
+    list[int] | None,
+    typer.Option(help="Seed to run; repeatable. Overrides --n-seeds and --seed-start.", rich_help_panel=WHAT),
+]
+NSeeds = Annotated[int, typer.Option(min=1, help="Number of seeds.", rich_help_panel=WHAT)]
+SeedStart = Annotated[int, typer.Option(min=0, help="First seed.", rich_help_panel=WHAT)]
+Profile = Annotated[str, typer.Option(help="Run profile: ci, release, ci_cpu or dev.", rich_help_panel=WHAT)]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="cpu, cuda or cuda:N. Default: the profile's, then the config's.", rich_help_panel=WHAT
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Baseline instead of the config's: folder, hub id or bundled:NAME; repeat to pool related baselines.",
+        rich_help_panel=WHAT,
+    ),
+]
+Jobs = Annotated[int, typer.Option(min=1, help="Tasks at a time; they share the cores.", rich_help_panel=HOW)]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh/--resume",
+        help="--fresh replaces another sweep's results in --out. Either way finished measurements are kept.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+AllowNetwork = Annotated[
+    bool,
+    typer.Option("--allow-network", help="Let this command download models and data.", rich_help_panel=HOW),
+]
+AllowPickle = Annotated[
+    bool,
+    typer.Option(
+        "--allow-pickle", help="Accept pytorch_model.bin where no safetensors exist.", rich_help_panel=HOW
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print the results folder only.", rich_help_panel=OUTPUT)
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, for scripts.", rich_help_panel=OUTPUT)
+]
+
+
+def seeds_of(named: list[int] | None, count: int, start: int) -> tuple[int, ...]:
+    """The seeds named, or ``count`` of them from ``start``."""
+    return tuple(named) if named else tuple(range(start, start + count))
+
+
+def make_request(kind: type[Request], command: str, **values: object) -> Request:
+    """The request of ``command``. ConfigError when the options do not go together."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+        raise ConfigError(
+            problems, where="command line", fix=f"see invarlock calibrate {command} --help"
+        ) from error
+
+
+def prepare(
+    request: SweepRequest,
+    settings: SweepSettings,
+    *,
+    talk: bool,
+    check: Callable[[Checkpoint, SweepSettings], None] | None = None,
+) -> None:
+    """Everything before the first import of Prefect; what is wrong with options and files is said before any work.
+
+    check: looks at each opened checkpoint, headers only.
+    """
+    ensure_usable(request.out)
+    apply_network_switch(request.allow_network)
+    with err.status("Starting the local Prefect server ...") if talk else nullcontext():
+        launch_server()
+        checkpoints = check_models(
+            settings.references,
+            settings.device,
+            allow_network=request.allow_network,
+            allow_pickle=request.allow_pickle,
+        )
+        if check is not None:
+            for checkpoint in checkpoints:
+                check(checkpoint, settings)
+        prepare_environment()
