@@ -1,4 +1,4 @@
-"""A null sweep small enough for a test, on the shipped model or on a copy of one's own."""
+"""Sweeps small enough for a test, on the shipped model or on a copy of one's own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from invarlock.calibration.null_request import NullSweepRequest
+from invarlock.calibration.ve_request import VeSweepRequest
 from invarlock.home import shipped
 from invarlock.policy.schema import Tier
 
@@ -16,7 +17,7 @@ CONFIG = """
 basis: demo
 model: {id: "%s", device: cpu}
 dataset: {provider: local_text, paths: ["%s"], seq_len: 32}
-edit: {name: noop}
+edit: %s
 eval: {preview_n: %d, final_n: %d}
 """
 
@@ -40,13 +41,21 @@ def write_model(folder: Path) -> Path:
     return model
 
 
-def write_config(folder: Path, windows: int = 6, model: str = "bundled:pydocs-gpt2") -> Path:
+NOOP = "{name: noop}"
+CLIPPED = (
+    "{name: quant_rtn, plan: {bitwidth: 3, clamp_ratio: 0.1}}"  # far enough off that scales are proposed
+)
+
+
+def write_config(
+    folder: Path, windows: int = 6, model: str = "bundled:pydocs-gpt2", edit: str = NOOP
+) -> Path:
     """A config with ``windows`` preview and as many final windows, and text enough for them."""
     place = folder / f"text_{windows}"
     place.mkdir(parents=True, exist_ok=True)
     (place / "text.txt").write_text(text(20 * windows))
-    config = folder / f"sweep_{windows}.yaml"
-    config.write_text(CONFIG % (model, place, windows, windows))
+    config = folder / (f"sweep_{windows}.yaml" if edit == NOOP else f"edited_{windows}.yaml")
+    config.write_text(CONFIG % (model, place, edit, windows, windows))
     return config
 
 
@@ -60,6 +69,19 @@ def request(folder: Path, name: str = "out", *, windows: int = 6, **changes: obj
         "profile": "dev",
     }
     return NullSweepRequest.model_validate(values | changes)
+
+
+def ve_request(folder: Path, name: str = "ve", *, edit: str = CLIPPED, **changes: object) -> VeSweepRequest:
+    """Two tiers, three seeds and two window counts on an edited model of the folder's own."""
+    values: dict[str, object] = {
+        "config": write_config(folder, 6, str(write_model(folder)), edit),
+        "out": folder / name,
+        "tiers": (Tier.BALANCED, Tier.CONSERVATIVE),
+        "seeds": (1, 2, 3),
+        "windows": (6, 8),
+        "profile": "dev",
+    }
+    return VeSweepRequest.model_validate(values | changes)
 
 
 def stable_tree(out: Path) -> dict[str, object]:
