@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from invarlock.families import Family
 from invarlock.guards.spectral_metrics import SpectralMetrics
+from invarlock.guards.variance_metrics import VarianceMetrics
 from invarlock.record import Record
 
 
@@ -74,7 +75,7 @@ class GuardReport(Record):
     verdict: Verdict
     passed: bool
     policy: Mapping[str, JsonValue]
-    metrics: SpectralMetrics | InvariantsMetrics
+    metrics: SpectralMetrics | InvariantsMetrics | VarianceMetrics
     violations: tuple[CapViolation | LimitViolation | Violation, ...]
     diagnostics: tuple[str, ...]
 
