@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from invarlock.digests import sha256_file
@@ -11,6 +14,21 @@ from invarlock.errors import StoreError
 
 FILE_NAME = "SHA256SUMS"
 _LINE = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<path>[^\n]+)")
+
+
+@contextmanager
+def staged(files: Mapping[str, Path | bytes]) -> Iterator[tuple[Path, str]]:
+    """A temporary folder with ``files`` (path in it -> file or content) and their list; the hash of the list."""
+    with tempfile.TemporaryDirectory(prefix="invarlock-artifacts-") as name:
+        folder = Path(name)
+        for path, content in files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                target.write_bytes(content)
+            else:
+                shutil.copyfile(content, target)
+        yield folder, write_checksums(folder)
 
 
 def write_checksums(folder: Path) -> str:

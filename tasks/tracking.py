@@ -1,9 +1,9 @@
 """Runs in MLflow, through ``MlflowClient`` with explicit run ids (the fluent API leaves orphans behind).
 
 Only the modules ``tracking*`` know MLflow. A run is found by its ``run_key``, so the same work is never
-logged twice, and it is complete once its **seal** is there: a parameter (they cannot be overwritten) with the
-hash of the SHA256SUMS artifact, written last of all. A process killed before that leaves a run that the next
-one continues; a complete one is left alone.
+logged twice, and it is complete once it is FINISHED and its **seal** is there: a parameter (they cannot be
+overwritten) with the hash of the SHA256SUMS artifact. A process killed before that leaves a run that the next
+one continues; a complete one is left alone. The runs of a sweep's cells are in ``tracking_cells``.
 """
 
 from __future__ import annotations
@@ -13,23 +13,25 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
+from mlflow.entities import LoggedModelInput, Metric, Param, Run, RunStatus, RunTag
 
 from invarlock.digests import sha256_file, sha256_hex
 from invarlock.errors import StoreError
 from invarlock.files import locked
 from tasks import checksums
-from tasks.local_services import mlflow_home, mlflow_ui_url
+from tasks.local_services import embedded_tracking_uri, mlflow_home, mlflow_ui_url
 from tasks.tracking_inputs import DatasetUse, ModelUse, dataset_input, model_input
 from tasks.tracking_store import explained, prepare_tracking_store
 
 RUN_KEY = "invarlock.run_key"
 SEAL = "sha256_of_SHA256SUMS"
-_PARENT = "mlflow.parentRunId"
+PARENT = "mlflow.parentRunId"
 _MAX_PARAM = 6000
+_PAGE = 1000  # runs in one answer of a search
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,10 @@ class Tracker:
     def __init__(self, home: Path, experiment: str) -> None:
         self.home = home
         self.uri = prepare_tracking_store(home)
+        self.embedded = self.uri == embedded_tracking_uri(home)
         self.client = MlflowClient(tracking_uri=self.uri)
         self.experiment_id = self._experiment_id(experiment)
+        self._model_inputs: dict[str, LoggedModelInput] = {}
 
     def sweep_run(
         self, run_key: str, name: str, params: Mapping[str, str], tags: Mapping[str, str]
@@ -64,7 +68,7 @@ class Tracker:
 
         run_key: without quotes. params: text of at most 6000 characters each.
         """
-        with self._exclusive(run_key), explained(self.uri):
+        with self.exclusive(run_key), explained(self.uri):
             run = self._find(run_key)
             if run is None:
                 all_tags = {**tags, RUN_KEY: run_key}
@@ -79,7 +83,7 @@ class Tracker:
         self, parent: RunHandle, run_key: str, name: str, params: Mapping[str, str], tags: Mapping[str, str]
     ) -> RunHandle:
         """A child of ``parent``, its key unique there; like :meth:`sweep_run` otherwise."""
-        return self.sweep_run(f"{parent.run_key}/{run_key}", name, params, {**tags, _PARENT: parent.run_id})
+        return self.sweep_run(f"{parent.run_key}/{run_key}", name, params, {**tags, PARENT: parent.run_id})
 
     def log(
         self,
@@ -107,8 +111,11 @@ class Tracker:
         """Link the run to the text and the model that it was made from. A complete run is left as it is."""
         if run.complete:
             return
-        with self._exclusive(model.digest), explained(self.uri):
-            used = model_input(self.client, self.experiment_id, model)
+        if model.digest not in self._model_inputs:
+            with self.exclusive(model.digest), explained(self.uri):
+                self._model_inputs[model.digest] = model_input(self.client, self.experiment_id, model)
+        used = self._model_inputs[model.digest]
+        with explained(self.uri):
             self.client.log_inputs(run.run_id, datasets=[dataset_input(dataset)], models=[used])
 
     def finish(self, run: RunHandle, files: Mapping[str, Path | bytes]) -> RunHandle:
@@ -116,15 +123,10 @@ class Tracker:
 
         A run that is complete already is left as it is, whatever the files are now.
         """
-        with (
-            self._exclusive(run.run_key),
-            explained(self.uri),
-            tempfile.TemporaryDirectory(prefix="invarlock-artifacts-") as staging,
-        ):
+        with self.exclusive(run.run_key), explained(self.uri):
             if not _is_complete(self.client.get_run(run.run_id)):
-                _stage(Path(staging), files)
-                seal = checksums.write_checksums(Path(staging))
-                self.client.log_artifacts(run.run_id, staging)
+                with checksums.staged(files) as (folder, seal):
+                    self.client.log_artifacts(run.run_id, str(folder))
                 self.client.set_terminated(run.run_id, "FINISHED")
                 self.client.log_batch(run.run_id, params=[Param(SEAL, seal)])
         return replace(run, complete=True)
@@ -139,6 +141,17 @@ class Tracker:
         """End the run as FAILED; the next one with its key continues it."""
         with explained(self.uri):
             self.client.set_terminated(run.run_id, "FAILED")
+
+    @contextmanager
+    def failing(self, run: RunHandle) -> Iterator[None]:
+        """End ``run`` as FAILED when the block does not end well. A complete run is left as it is."""
+        done = False
+        try:
+            yield
+            done = True
+        finally:
+            if not done and not run.complete:
+                self.fail(run)
 
     def find_runs(self, tag: str, value: str) -> Sequence[RunHandle]:
         """The runs that carry ``tag`` with ``value``, newest first."""
@@ -166,14 +179,16 @@ class Tracker:
         return f"{page}?workflowType=machine_learning"  # else the UI opens among chat traces
 
     @contextmanager
-    def _exclusive(self, name: str) -> Iterator[None]:
-        with locked(mlflow_home(self.home) / "locks" / sha256_hex(name.encode())[:16]):
-            yield
+    def exclusive(self, name: str) -> Iterator[Path]:
+        """One at a time of those with this home that ask for ``name``; yields the file that is locked."""
+        lock = mlflow_home(self.home) / "locks" / sha256_hex(name.encode())[:16]
+        with locked(lock):
+            yield lock
 
     def _experiment_id(self, name: str) -> str:
-        embedded = self.uri.startswith("sqlite:")
-        artifacts = (mlflow_home(self.home) / "artifacts").as_uri() if embedded else None
-        with self._exclusive(f"experiment {name}"), explained(self.uri):
+        local = self.uri.startswith("sqlite:")
+        artifacts = (mlflow_home(self.home) / "artifacts").as_uri() if local else None
+        with self.exclusive(f"experiment {name}"), explained(self.uri):
             experiment = self.client.get_experiment_by_name(name)
             if experiment is None:
                 return str(self.client.create_experiment(name, artifacts))
@@ -186,7 +201,14 @@ class Tracker:
     def _search(self, tag: str, value: str) -> list[Run]:
         if "'" in value or "`" in tag:
             raise StoreError(f"a tag cannot be searched for {value!r}", where=tag, fix="leave quotes out")
-        return list(self.client.search_runs([self.experiment_id], f"tags.`{tag}` = '{value}'"))
+        query = f"tags.`{tag}` = '{value}'"
+        search = partial(self.client.search_runs, [self.experiment_id], query, max_results=_PAGE)
+        page = search()
+        runs = list(page)
+        while page.token:
+            page = search(page_token=page.token)
+            runs.extend(page)
+        return runs
 
 
 def _handle(run: Run) -> RunHandle:
@@ -206,13 +228,3 @@ def _check_lengths(params: Mapping[str, str]) -> None:
                 where=name,
                 fix="log it as a file",
             )
-
-
-def _stage(folder: Path, files: Mapping[str, Path | bytes]) -> None:
-    for path, content in files.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, bytes):
-            target.write_bytes(content)
-        else:
-            shutil.copyfile(content, target)

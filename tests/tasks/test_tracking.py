@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,20 +13,12 @@ from invarlock.errors import StoreError
 from tasks.checksums import FILE_NAME
 from tasks.local_services import mlflow_home
 from tasks.tracking import SEAL, Tracker
-from tests.tasks import sweep_logging
-from tests.tasks.sweep_logging import WRITES_A_SWEEP, DyingClient, expected, log_sweep, what_is_there
-
-# The programs that these tests start import this folder and the checkout, installed or not.
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{Path(__file__).parent}:{Path(__file__).parents[2]}"}
+from tests.tasks.sweep_logging import CALLS, DyingClient, Killed, expected, log_sweep, program, what_is_there
 
 
 @pytest.fixture(scope="module")
 def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
     return Tracker(tmp_path_factory.mktemp("home"), "tracking test")
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL inside one process: nothing in the code catches it."""
 
 
 def test_a_sweep_and_its_repetition(tracker: Tracker, tmp_path: Path) -> None:
@@ -39,7 +28,7 @@ def test_a_sweep_and_its_repetition(tracker: Tracker, tmp_path: Path) -> None:
     assert what_is_there(tracker, "repeated", tmp_path) == expected()
 
 
-@pytest.mark.parametrize("writes", range(1, WRITES_A_SWEEP + 1))
+@pytest.mark.parametrize("writes", range(1, len(CALLS) + 1))
 def test_after_a_death_at_any_write_the_next_one_repairs(
     tracker: Tracker, tmp_path: Path, writes: int
 ) -> None:
@@ -55,26 +44,22 @@ def test_after_a_death_at_any_write_the_next_one_repairs(
     assert what_is_there(tracker, key, tmp_path) == expected()
 
 
-def test_a_sweep_does_not_write_more_often(tracker: Tracker, tmp_path: Path) -> None:
+def test_a_sweep_writes_in_this_order_and_no_more(tracker: Tracker, tmp_path: Path) -> None:
     log_sweep(tracker, "before")  # the model is known from now on
-    tracker_that_lives = Tracker(tracker.home, "tracking test")
-    tracker_that_lives.client = DyingClient(tracker.client, WRITES_A_SWEEP + 1, pytest.fail)
-    log_sweep(tracker_that_lives, "counted")
+    counting = Tracker(tracker.home, "tracking test")
+    counting.client = client = DyingClient(counting.client, 0, pytest.fail)
+    log_sweep(counting, "counted")
+    assert tuple(client.calls) == CALLS
     assert what_is_there(tracker, "counted", tmp_path) == expected()
 
 
-def program(home: Path, writes: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, sweep_logging.__file__, str(home), str(writes)]
-    return subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE)
-
-
 def test_two_processes_on_a_fresh_home_and_one_that_is_killed(tmp_path: Path) -> None:
-    programs = [program(tmp_path, writes=5), program(tmp_path, writes=0)]
+    programs = [program(tmp_path, "twice", writes) for writes in (5, 0)]
     errors = [one.communicate()[1].decode()[-500:] for one in programs]
     codes = [one.returncode for one in programs]
     assert codes[0] in (-signal.SIGKILL, 0), errors[0]  # 0: the other one was ahead and left it nothing
     assert codes[1] == 0, errors[1]
-    assert what_is_there(Tracker(tmp_path, "sweeps"), "program", tmp_path) == expected()
+    assert what_is_there(Tracker(tmp_path, "sweeps"), "twice", tmp_path) == expected()
 
 
 def test_threads_that_log_one_run_make_one(tracker: Tracker) -> None:
@@ -141,18 +126,3 @@ def test_an_unfinished_database_is_set_aside(tmp_path: Path) -> None:
     database.write_bytes(b"")  # what a process killed at the first table leaves
     assert Tracker(tmp_path, "fresh").find_runs("any", "tag") == []
     assert database.with_name("unfinished-mlflow.db").exists()
-
-
-def test_logging_a_cell_takes_little_time(tracker: Tracker) -> None:
-    parent = tracker.sweep_run("speed", "speed", {}, {})
-    params, metrics = {f"p{i}": "v" for i in range(12)}, {f"m{i}": 1.0 for i in range(12)}
-    times = []
-    for seed in range(10):
-        start = time.perf_counter()
-        cell = tracker.cell_run(parent, f"seed_{seed}", f"seed {seed}", params, {"tier": "balanced"})
-        tracker.log(cell, metrics=metrics)
-        tracker.log_inputs(cell, sweep_logging.DATASET, sweep_logging.MODEL)
-        tracker.finish(cell, {"report.json": b"{}" * 5000})
-        times.append(time.perf_counter() - start)
-    print(f"fastest {min(times):.3f} s, median {sorted(times)[5]:.3f} s a cell")
-    assert min(times) < 0.2  # 0.05 on an idle machine; before the write-ahead log it was 0.17
