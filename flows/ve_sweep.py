@@ -99,7 +99,7 @@ def plan_model(
 ) -> VeModel:
     """One baseline: its digest, the edit, where scales may attach, and its windows."""
     identity = open_model(reference, allow_network=request.allow_network, allow_pickle=request.allow_pickle)
-    edit, taps = plan_edit(identity.root, settings.config.edit)
+    edit, taps, edited = plan_edit(identity.root, settings.config.edit)
     windows = draw_windows(
         identity.root,
         settings.config.dataset,
@@ -109,7 +109,14 @@ def plan_model(
         calibration=max(request.windows),
         allow_network=request.allow_network,
     )
-    return VeModel(label=label_of(reference, taken), identity=identity, windows=windows, edit=edit, taps=taps)
+    return VeModel(
+        label=label_of(reference, taken),
+        identity=identity,
+        windows=windows,
+        edit=edit,
+        taps=taps,
+        edited=edited,
+    )
 
 
 def submit_runs(plan: VeSweepPlan) -> Submitted:

@@ -10,14 +10,14 @@ from invarlock.edits.plan import plan_edit as plan
 from invarlock.edits.planned_edit import PlannedEdit
 from invarlock.errors import ConfigError
 from invarlock.measure.records import Tap
-from invarlock.measure.taps import taps_of
+from invarlock.measure.taps import edited_taps, taps_of
 from tasks.resources import checkpoint
 
 
 @task(name="plan edit", task_run_name="plan {spec.name}", cache_policy=NO_CACHE, persist_result=False)
-def plan_edit(root: str, spec: EditSpec) -> tuple[PlannedEdit, tuple[Tap, ...]]:
-    """The edit of the checkpoint in ``root``, and its taps."""
+def plan_edit(root: str, spec: EditSpec) -> tuple[PlannedEdit, tuple[Tap, ...], tuple[Tap, ...]]:
+    """The edit of the checkpoint in ``root``; all of its taps, and those on branches that the edit touches."""
     edit = plan(spec.name, spec.plan, checkpoint(root))
     if edit is None:
         raise ConfigError("a noop edits nothing", where="edit.name", fix="name an edit that changes weights")
-    return edit, taps_of(checkpoint(root))
+    return edit, taps_of(checkpoint(root)), edited_taps(checkpoint(root), edit.modules)

@@ -11,10 +11,11 @@ from invarlock.measure.records import Tap
 
 
 class VeModel(PlannedModel):
-    """A baseline of a VE sweep. edit: what is under test; taps: every branch that scales may attach to."""
+    """A baseline of a VE sweep. edit: what is under test; taps: every branch; edited: those that the edit touches."""
 
     edit: PlannedEdit
     taps: tuple[Tap, ...]
+    edited: tuple[Tap, ...]
 
 
 class VeCell(Cell):

@@ -29,9 +29,10 @@ def propose_for_seed(
 ) -> SeedProposals:
     """Each cell proposes from the first of the seed's calibration windows, as many as it decides on.
 
+    Only at branches that the edit touches: elsewhere a scale would not make good what the edit did (seed 003).
     Raises what :func:`~invarlock.guards.variance_scales.propose_scales` raises.
     """
-    taps = plan.model_of(model).taps
+    taps = plan.model_of(model).edited
     proposals: dict[str, ScaleProposal] = {}
     tests: dict[str, ScaleTest] = {}
     for cell in plan.cells_of(model, seed):

@@ -225,11 +225,12 @@ def ve_sweep(
 
 
 def _check_edit(checkpoint: Checkpoint, settings: SweepSettings) -> None:
-    """The edit fits the checkpoint, and each tier's ``tap`` names some of its branches."""
+    """The edit fits the checkpoint, and each tier's ``tap`` names some of the branches that it touches."""
     from invarlock.edits.plan import plan_edit
     from invarlock.guards.variance_scales import matching_taps
-    from invarlock.measure.taps import taps_of
+    from invarlock.measure.taps import edited_taps
 
-    plan_edit(settings.config.edit.name, settings.config.edit.plan, checkpoint)
+    edit = plan_edit(settings.config.edit.name, settings.config.edit.plan, checkpoint)
+    taps = edited_taps(checkpoint, edit.modules if edit else ())
     for policy in settings.policies.values():
-        matching_taps(taps_of(checkpoint), policy.policy.variance.tap)
+        matching_taps(taps, policy.policy.variance.tap)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from invarlock.checkpoints.architectures import ARCHITECTURES, Branch
+from invarlock.checkpoints.block_path import block_of
 from invarlock.checkpoints.checkpoint import TensorSource
-from invarlock.checkpoints.modules import module_path
+from invarlock.checkpoints.modules import module_path, modules_of
 from invarlock.errors import ModelError
 from invarlock.measure.records import Tap
 
@@ -25,6 +26,24 @@ def taps_of(source: TensorSource) -> tuple[Tap, ...]:
     """
     paths = [module_path(entry.name, source.model_type) for entry in source.entries]
     return find_taps(paths, source.model_type)
+
+
+def edited_taps(source: TensorSource, edited: Collection[str]) -> tuple[Tap, ...]:
+    """The taps whose own branch holds a module of ``edited``: off-target taps are no test of an edit (seed 003).
+
+    Raises what :func:`taps_of` raises, and ModelError when the edit touches no branch.
+    """
+    touched = {
+        (block_of(module.name), module.family) for module in modules_of(source) if module.name in edited
+    }
+    found = tuple(tap for tap in taps_of(source) if (block_of(tap.module), tap.family) in touched)
+    if not found:
+        raise ModelError(
+            "none of the edited modules belongs to a branch of a block, so scales have nothing to make good",
+            where=", ".join(sorted(edited)[:3]),
+            fix="edit feed-forward or attention matrices",
+        )
+    return found
 
 
 def find_taps(paths: Iterable[str], model_type: str) -> tuple[Tap, ...]:

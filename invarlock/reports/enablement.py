@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from invarlock.checkpoints.block_path import block_of
 from invarlock.guards.predictive_gate import GateReason, weigh_interval
 from invarlock.guards.variance_metrics import (
     Condition,
@@ -34,7 +35,11 @@ def check_enablement(report: Mapping[str, object]) -> tuple[Problem, ...]:
     """
     if not isinstance(report.get("guards"), list) and "variance" not in report:
         return (Problem((), "neither a list of guards nor variance: no run report or evaluation report"),)
-    return tuple(problem for path, entry in _entries(report) for problem in _check(path, entry, report))
+    return tuple(
+        problem
+        for path, entry in _entries(report)
+        for problem in (*_check(path, entry, report), *_off_edit(path, entry, report))
+    )
 
 
 def _entries(report: Mapping[str, object]) -> Iterator[tuple[KeyPath, object]]:
@@ -44,6 +49,22 @@ def _entries(report: Mapping[str, object]) -> Iterator[tuple[KeyPath, object]]:
             yield ("guards", index, "metrics"), guard.get("metrics")
     if "variance" in report:
         yield ("variance",), report["variance"]
+
+
+def _off_edit(path: KeyPath, entry: object, report: Mapping[str, object]) -> Iterator[Problem]:
+    """Targets in blocks that hold none of the modules that the run report's edit names."""
+    edit = report.get("edit")
+    plan = edit.get("plan") if isinstance(edit, Mapping) else None
+    modules = plan.get("modules") if isinstance(plan, Mapping) else None
+    targets = entry.get("target_modules") if isinstance(entry, Mapping) else None
+    if not isinstance(modules, list) or not isinstance(targets, list | tuple):
+        return
+    edited = {block_of(str(module)) for module in modules}
+    for index, target in enumerate(targets):
+        if block_of(str(target)) not in edited:
+            yield Problem(
+                (*path, "target_modules", index), f"{target} is off target: the edit left its block alone"
+            )
 
 
 def _check(path: KeyPath, entry: object, report: Mapping[str, object]) -> list[Problem]:

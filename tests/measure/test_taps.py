@@ -1,14 +1,15 @@
 """Taps: found by names alone, and there in the model that transformers builds."""
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 import pytest
 import torch
 
-from invarlock.checkpoints.checkpoint import open_checkpoint
+from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from invarlock.errors import ModelError
 from invarlock.families import Family
-from invarlock.measure.taps import find_taps, taps_of
+from invarlock.measure.taps import edited_taps, find_taps, taps_of
 from tests.measure.tiny_models import BUILDERS, build
 
 FIRST_BLOCK = {
@@ -85,3 +86,12 @@ def test_a_model_without_branches_is_refused():
         find_taps(
             ["transformer.wte", "transformer.h.0.mlp.c_proj_of_another", "transformer.h.0.ln_1"], "gpt2"
         )
+
+
+def test_taps_that_an_edit_touches(opened: Callable[[str], Checkpoint]) -> None:
+    edited = edited_taps(opened("gpt2"), ["transformer.h.1.mlp.c_fc"])
+    assert [tap.module for tap in edited] == ["transformer.h.1.mlp.c_proj"]
+    edited = edited_taps(opened("bert"), ["bert.encoder.layer.0.attention.self.key"])
+    assert [tap.module for tap in edited] == ["bert.encoder.layer.0.attention.output.dense"]
+    with pytest.raises(ModelError, match="none of the edited modules"):
+        edited_taps(opened("gpt2"), ["transformer.wte"])

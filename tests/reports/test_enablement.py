@@ -67,6 +67,14 @@ def test_a_run_report_names_the_guards_place() -> None:
     assert places(report) == ["guards[1].metrics.predictive_gate.passed"]
 
 
+@pytest.mark.parametrize(
+    ("edited", "off"), [("transformer.h.0.mlp.c_fc", False), ("transformer.h.9.mlp.c_fc", True)]
+)
+def test_targets_lie_in_blocks_that_the_edit_changed(edited: str, off: bool) -> None:
+    report = run_report(GAIN) | {"edit": {"plan": {"modules": [edited, "transformer.h.1.mlp.c_proj"]}}}
+    assert places(report) == (["guards[1].metrics.target_modules[0]"] if off else [])
+
+
 def test_a_run_without_the_guard_enables_nothing() -> None:
     assert check_enablement({"guards": [{"name": "spectral"}]}) == ()
 
