@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-MODULES = ("null_sweep", "sigma_max", "streaming_memory")
+MODULES = ("null_sweep", "sigma_max", "streaming_memory", "ve_intervals")
 HEAD = """# Benchmarks
 
 Written by `make bench` (`python -m benchmarks`); each section by the command above it. Times are of one machine at
