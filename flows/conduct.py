@@ -26,8 +26,9 @@ from invarlock.reports.sweep_results import sweep_files
 from invarlock.store.documents import Reference, References
 from tasks.artifacts import flow_run_url
 from tasks.resources import read_record
-from tasks.sweep_log import EXPERIMENT, Entry, finish_sweep, log_cell, sweep_logged
+from tasks.sweep_log import EXPERIMENT, Entry, cell_run, finish_sweep, sweep_logged
 from tasks.tracking import RunHandle, Tracker
+from tasks.tracking_cells import CellRuns
 from tasks.work_clock import WorkClock
 
 K = TypeVar("K", Reference, References)
@@ -133,6 +134,7 @@ def _collect(
 ) -> Judged:
     """Log each run as soon as it is judged, while the next are measured."""
     progress.announce("runs", sum(len(seed.cells) for seed in submitted.runs))
+    logged = CellRuns(tracker, run)
     reports: dict[Cell, Reference] = {}
     for seed in submitted.runs:
         for need in (
@@ -143,6 +145,6 @@ def _collect(
         for cell in seed.cells:
             reports[cell] = verdicts[cell.folder]
             report = read_record(reports[cell], steps.run_report)
-            log_cell(tracker, run, plan, cell, reports[cell], report, steps.run_entry(report))
+            logged.log(cell_run(plan, cell, reports[cell], report, steps.run_entry(report)))
             progress.advance("runs")
     return Judged(variants=[variant.result() for variant in submitted.variants], reports=reports)

@@ -14,6 +14,7 @@ from invarlock.reports.run_report import RunRecord
 from invarlock.reports.sweep_report import SweepReport
 from invarlock.store.documents import Reference, read_document
 from tasks.tracking import RunHandle, Tracker
+from tasks.tracking_cells import CellRun
 from tasks.tracking_inputs import DatasetUse, ModelUse
 
 EXPERIMENT = "invarlock calibration"
@@ -38,41 +39,31 @@ def sweep_logged(tracker: Tracker, plan: SweepPlan[M], entry: Entry) -> Iterator
         "invarlock.model_digest": " ".join(model.identity.digest for model in plan.models),
     }
     run = tracker.sweep_run(plan.run_key, name, _sweep_params(plan) | dict(entry.params), tags)
-    with _failing(tracker, run):
+    with tracker.failing(run):
         for model in plan.models:
             tracker.log_inputs(run, _dataset(plan, model), _model(model))
         yield run
 
 
-def log_cell(
-    tracker: Tracker,
-    parent: RunHandle,
-    plan: SweepPlan[M],
-    cell: Cell,
-    reference: Reference,
-    report: RunRecord,
-    entry: Entry,
-) -> None:
-    """One child run with its report, hashes, metrics and inputs."""
-    tags = {
-        "invarlock.kind": entry.kind,
-        "invarlock.model_digest": report.model.digest,
-        "invarlock.schedule_digest": report.data.schedule_digest,
-    }
-    run = tracker.cell_run(
-        parent,
-        cell.folder,
-        cell.folder.removeprefix("runs/"),
-        _cell_params(cell, reference, report) | dict(entry.params),
-        tags,
-    )
-    if run.complete:
-        return
+def cell_run(
+    plan: SweepPlan[M], cell: Cell, reference: Reference, report: RunRecord, entry: Entry
+) -> CellRun:
+    """What a child run shows: the report, its hashes, metrics and inputs."""
     model = plan.model_of(cell.model)
-    with _failing(tracker, run):
-        tracker.log(run, metrics=entry.metrics)
-        tracker.log_inputs(run, _dataset(plan, model), _model(model))
-        tracker.finish(run, {"report.json": read_document(reference)})
+    return CellRun(
+        key=cell.folder,
+        name=cell.folder.removeprefix("runs/"),
+        dataset=_dataset(plan, model),
+        model=_model(model),
+        files={"report.json": read_document(reference)},
+        params=_cell_params(cell, reference, report) | dict(entry.params),
+        metrics=entry.metrics,
+        tags={
+            "invarlock.kind": entry.kind,
+            "invarlock.model_digest": report.model.digest,
+            "invarlock.schedule_digest": report.data.schedule_digest,
+        },
+    )
 
 
 def finish_sweep(
@@ -95,17 +86,6 @@ def finish_sweep(
         )
     tracker.log(run, params={"patch_sha256": patch_sha256}, tags=tags, metrics=metrics)
     return tracker.finish(run, files)
-
-
-@contextmanager
-def _failing(tracker: Tracker, run: RunHandle) -> Iterator[None]:
-    done = False
-    try:
-        yield
-        done = True
-    finally:
-        if not done and not run.complete:
-            tracker.fail(run)
 
 
 def _sweep_params(plan: SweepPlan[M]) -> dict[str, str]:

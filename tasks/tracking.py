@@ -79,12 +79,6 @@ class Tracker:
         self.log(handle, params=params)
         return handle
 
-    def cell_run(
-        self, parent: RunHandle, run_key: str, name: str, params: Mapping[str, str], tags: Mapping[str, str]
-    ) -> RunHandle:
-        """A child of ``parent``, its key unique there; like :meth:`sweep_run` otherwise."""
-        return self.sweep_run(f"{parent.run_key}/{run_key}", name, params, {**tags, PARENT: parent.run_id})
-
     def log(
         self,
         run: RunHandle,
