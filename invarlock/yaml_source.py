@@ -66,7 +66,7 @@ def load_yaml_record(
 def parse_yaml(path: Path, *, error: type[InvarlockError], fix: str = _FIX) -> YamlSource:
     """Plain data of a YAML mapping, with positions. Raises ``error`` for whatever cannot be read safely."""
     node = _compose(path, error, fix)
-    if node is None or not node.value:
+    if node is None or node.value == "":  # an explicit {} is no mistake: a patch may change nothing
         raise error("the file is empty", where=path, fix=fix)
     if not isinstance(node, MappingNode):
         raise error("the file does not hold a mapping of keys to values", where=path, fix=fix)

@@ -52,8 +52,6 @@ def weigh_ve_evidence(
                 if evaluated
                 else "No run has a confidence interval: the value rests on nothing measured.",
                 _needed(needed, shown, target),
-                "All of it is about fresh windows for the edited models tried here: seeds redraw windows, "
-                "they say nothing of another edit or model.",
             ]
         ),
     )
@@ -93,7 +91,7 @@ def _seen(runs: Sequence[VeObservation], n: int, chosen: VeRecommendation, one_s
     positive, value = count_passing(gains, 0.0), chosen.min_effect_lognll
     return (
         f"{len(runs)} runs on {n} distinct draw{'' if n == 1 else 's'} of windows, {positive} with a gain that its "
-        f"interval vouches for; at {value:.6f} nats per token {count_passing(gains, value)} pass "
+        f"interval vouches for; at {value:g} nats per token {count_passing(gains, value)} pass "
         f"({chosen.expected_enable_rate:.1%})."
     )
 

@@ -88,6 +88,13 @@ class VeEvidence(Record):
     statement: str
 
 
+# What every statement leaves unsaid, for readers to be told once.
+SCOPE_OF_EVIDENCE = (
+    "All of this is about fresh windows for the edited models tried here: seeds redraw windows, they say nothing of "
+    "another edit or model."
+)
+
+
 class VeSummary(Record):
     """The summary of one tier. n_runs: reports; n_missing: those without the guard, in no rate.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from invarlock.calibration.ve_records import MinEffectRule, PowerPoint, VeSummary
+from invarlock.calibration.ve_records import SCOPE_OF_EVIDENCE, MinEffectRule, PowerPoint, VeSummary
 from invarlock.reports.sweep_files import csv_text, patch_text
 from invarlock.reports.ve_run_report import VeRunReport
 from invarlock.reports.ve_sweep_report import VeSweepReport
@@ -50,18 +50,26 @@ def power_csv(curve: Sequence[PowerPoint]) -> str:
 
 
 def patch_yaml(report: VeSweepReport) -> str:
-    """The recommended ``variance_guard`` keys, and a header that says what they rest on."""
+    """The recommended ``variance_guard`` keys, and a header that says what they rest on.
+
+    A tier of which no run has an interval is left out: nothing measured moves no threshold.
+    """
     body = {
         tier: {"min_effect_lognll": summary.recommendations.min_effect_lognll}
         for tier, summary in report.summaries.items()
+        if summary.observed.n_evaluated
     }
     return patch_text("variance_guard", report, REPORT, _notes_of_patch(report), body)
 
 
 def _notes_of_patch(report: VeSweepReport) -> Iterable[str]:
     yield f"rule: {report.config.rule}, target enable rate {report.config.target_enable_rate:g}"
+    yield f"scope: {SCOPE_OF_EVIDENCE}"
     for tier, summary in report.summaries.items():
         yield f"evidence ({tier}): {summary.evidence.statement}"
+        if not summary.observed.n_evaluated:
+            yield f"LEFT OUT ({tier}): no run proposed a scale, or none was judged; its value stays"
+            continue
         if not summary.evidence.target_shown:
             yield f"UNSUPPORTED ({tier}): the runs do not show the target rate {summary.target_enable_rate:g}"
 
@@ -79,6 +87,8 @@ def summary_markdown(report: VeSweepReport, current: Mapping[str, float], plots:
         "Effects are nats per token: how much lower the loss of the edited model is with scales than without.",
         "",
         *_recommendations(report, current),
+        "",
+        SCOPE_OF_EVIDENCE,
         "",
     ]
     for tier, summary in report.summaries.items():
@@ -117,9 +127,10 @@ def _recommendations(report: VeSweepReport, current: Mapping[str, float]) -> lis
     for tier, summary in report.summaries.items():
         chosen = summary.recommendations
         low, high = chosen.enable_rate_interval
+        recommended = f"{chosen.min_effect_lognll:g}" if summary.observed.n_evaluated else "nothing measured"
         values = " | ".join(_value(summary, rule) for rule in MinEffectRule)
         rows.append(
-            f"| {tier} | {current[tier]:g} | {chosen.min_effect_lognll:g} | {chosen.rule.value} | {values} | "
+            f"| {tier} | {current[tier]:g} | {recommended} | {chosen.rule.value} | {values} | "
             f"{chosen.expected_enable_rate:.3g} ({low:.3g} to {high:.3g}) |"
         )
     return rows

@@ -13,11 +13,14 @@ from invarlock.reports.ve_sweep_report import VeSweepReport
 
 
 class MinEffectRow(Record):
-    """One tier. Effects: nats per token; rates: shares of its runs, now and at the recommended value."""
+    """One tier. Effects: nats per token; rates: shares of its runs, now and at the recommended value.
+
+    min_effect: what the patch recommends, None where nothing was measured and the tier is left out.
+    """
 
     tier: str
     min_effect_now: float
-    min_effect: float
+    min_effect: float | None
     rule: str
     target_rate: float | None
     half_width: float | None
@@ -54,7 +57,7 @@ def _row(summary: VeSummary, now: float) -> MinEffectRow:
     return MinEffectRow(
         tier=summary.tier,
         min_effect_now=now,
-        min_effect=chosen.min_effect_lognll,
+        min_effect=chosen.min_effect_lognll if summary.observed.n_evaluated else None,
         rule=chosen.rule.value,
         target_rate=_value(summary, MinEffectRule.TARGET_RATE),
         half_width=_value(summary, MinEffectRule.HALF_WIDTH),

@@ -24,7 +24,10 @@ from invarlock.data.tokenizer import load_tokenizer
 from invarlock.data.windows import Window, build_pool
 from invarlock.digests import sha256_file
 from invarlock.errors import ConfigError, DataError
+from invarlock.guards.predictive_gate import GateReason
+from invarlock.policy.diff import diff_files
 from invarlock.policy.schema import Tier
+from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.reports.enablement import check_enablement
 from invarlock.reports.sweep_folder import read_manifest
 from invarlock.reports.ve_run_report import VeRunReport
@@ -53,7 +56,10 @@ def result(embedded_home: Path, place: Path) -> VeSweepResult:
 
 def runs_of(result: VeSweepResult) -> dict[str, VeRunReport]:
     out = Path(result.out)
-    return {name: VeRunReport.model_validate_json((out / name).read_bytes()) for name in sorted(CELLS)}
+    found = sorted(out.rglob("report.json"))
+    return {
+        path.relative_to(out).as_posix(): VeRunReport.model_validate_json(path.read_bytes()) for path in found
+    }
 
 
 def report_of(result: VeSweepResult) -> VeSweepReport:
@@ -239,6 +245,17 @@ def test_an_empty_store_gives_the_same_bytes(
     assert elsewhere.work.measured["window_loss"] == report_of(result).measurements.window_losses
     assert Path(elsewhere.patch).read_bytes() == Path(result.patch).read_bytes()
     assert stable_tree(Path(elsewhere.out)) == stable_tree(Path(result.out))
+
+
+def test_a_tier_without_a_measured_gain_is_left_out_of_the_patch(embedded_home: Path, place: Path) -> None:
+    fine = "{name: quant_rtn, plan: {bitwidth: 8}}"  # moves no branch beyond a deadband: no scale, no gate
+    nothing = run_ve_sweep(ve_request(place, "fine", edit=fine, seeds=(1,)))
+    assert yaml.safe_load(Path(nothing.patch).read_text()) == {}
+    assert "LEFT OUT (conservative)" in Path(nothing.patch).read_text()
+    assert [row.min_effect for row in nothing.rows] == [None, None]
+    assert diff_files(live_tiers_path(), Path(nothing.patch)) == ()
+    reasons = {run.variance.predictive_gate.reason for run in runs_of(nothing).values()}
+    assert reasons == {GateReason.NO_SCALES}
 
 
 def test_more_windows_than_the_data_holds(embedded_home: Path, place: Path) -> None:
