@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -20,7 +20,7 @@ from flows.conduct import (
 )
 from invarlock.calibration.null_plan import NullModel, NullSweepPlan
 from invarlock.calibration.null_request import CapRule, NullKind, NullSweepRequest
-from invarlock.calibration.sweep_plan import label_of
+from invarlock.calibration.sweep_plan import labelled
 from invarlock.calibration.sweep_settings import SweepSettings, read_null_settings
 from invarlock.home import home
 from invarlock.measure.models import pick_device
@@ -76,9 +76,7 @@ def null_sweep(request: NullSweepRequest) -> NullSweepResult:
 
 def plan_sweep(request: NullSweepRequest, settings: SweepSettings) -> NullSweepPlan:
     """Open every model, draw every schedule and edit, then settle what the sweep is."""
-    models: list[NullModel] = []
-    for reference in settings.references:
-        models.append(plan_model(request, settings, reference, [model.label for model in models]))
+    models = [plan_model(request, settings, *named) for named in labelled(settings.references)]
     return NullSweepPlan.settle(
         request,
         settings,
@@ -91,9 +89,7 @@ def plan_sweep(request: NullSweepRequest, settings: SweepSettings) -> NullSweepP
     )
 
 
-def plan_model(
-    request: NullSweepRequest, settings: SweepSettings, reference: str, taken: Sequence[str]
-) -> NullModel:
+def plan_model(request: NullSweepRequest, settings: SweepSettings, reference: str, label: str) -> NullModel:
     """One baseline: its digest, its windows and, for a benign null, its edits."""
     identity = open_model(reference, allow_network=request.allow_network, allow_pickle=request.allow_pickle)
     windows = draw_windows(
@@ -107,7 +103,7 @@ def plan_model(
     edits = (
         draw_edits(identity.root, identity.digest, request.seeds) if request.null is NullKind.BENIGN else {}
     )
-    return NullModel(label=label_of(reference, taken), identity=identity, windows=windows, edits=edits)
+    return NullModel(label=label, identity=identity, windows=windows, edits=edits)
 
 
 def submit_runs(plan: NullSweepPlan) -> Submitted:

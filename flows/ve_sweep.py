@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -18,7 +18,7 @@ from flows.conduct import (
     submit,
     without_heartbeat,
 )
-from invarlock.calibration.sweep_plan import label_of
+from invarlock.calibration.sweep_plan import labelled
 from invarlock.calibration.sweep_settings import SweepSettings, read_ve_settings
 from invarlock.calibration.ve_plan import VeModel, VeSweepPlan
 from invarlock.calibration.ve_request import VeSweepRequest
@@ -79,9 +79,7 @@ def ve_sweep(request: VeSweepRequest) -> VeSweepResult:
 
 def plan_sweep(request: VeSweepRequest, settings: SweepSettings) -> VeSweepPlan:
     """Open every model, plan the edit and draw every schedule, then settle what the sweep is."""
-    models: list[VeModel] = []
-    for reference in settings.references:
-        models.append(plan_model(request, settings, reference, [model.label for model in models]))
+    models = [plan_model(request, settings, *named) for named in labelled(settings.references)]
     return VeSweepPlan.settle(
         request,
         settings,
@@ -94,9 +92,7 @@ def plan_sweep(request: VeSweepRequest, settings: SweepSettings) -> VeSweepPlan:
     )
 
 
-def plan_model(
-    request: VeSweepRequest, settings: SweepSettings, reference: str, taken: Sequence[str]
-) -> VeModel:
+def plan_model(request: VeSweepRequest, settings: SweepSettings, reference: str, label: str) -> VeModel:
     """One baseline: its digest, the edit, where scales may attach, and its windows."""
     identity = open_model(reference, allow_network=request.allow_network, allow_pickle=request.allow_pickle)
     edit, taps, edited = plan_edit(identity.root, settings.config.edit)
@@ -110,7 +106,7 @@ def plan_model(
         allow_network=request.allow_network,
     )
     return VeModel(
-        label=label_of(reference, taken),
+        label=label,
         identity=identity,
         windows=windows,
         edit=edit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Self, TypeVar
 
 from invarlock.calibration.sweep_request import SweepRequest
@@ -148,12 +148,18 @@ class SweepPlan(Record, Generic[M]):
         return f"{label}/" if len(self.models) > 1 else ""
 
 
-def label_of(reference: str, taken: Collection[str]) -> str:
-    """A folder name for a model reference, unlike any in ``taken``."""
-    base = (
-        re.sub(r"[^A-Za-z0-9_.-]+", "-", re.split(r"[/:]", reference.rstrip("/"))[-1]).strip("-.") or "model"
-    )
-    label, count = base, 2
-    while label in taken:
-        label, count = f"{base}-{count}", count + 1
-    return label
+def labelled(references: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Each model reference with a folder name for it, unlike any other's.
+
+    >>> labelled(["bundled:pydocs-gpt2", "/models/pydocs-gpt2/"])
+    (('bundled:pydocs-gpt2', 'pydocs-gpt2'), ('/models/pydocs-gpt2/', 'pydocs-gpt2-2'))
+    """
+    labels: dict[str, str] = {}
+    for reference in references:
+        last = re.split(r"[/:]", reference.rstrip("/"))[-1]
+        base = re.sub(r"[^A-Za-z0-9_.-]+", "-", last).strip("-.") or "model"
+        label, count = base, 2
+        while label in labels:
+            label, count = f"{base}-{count}", count + 1
+        labels[label] = reference
+    return tuple((reference, label) for label, reference in labels.items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +32,7 @@ from invarlock.cli.sweep_options import (
     make_request,
     prepare,
     seeds_of,
+    tell,
 )
 from invarlock.policy.schema import Tier
 
@@ -126,12 +126,7 @@ def null_sweep(
 
     with progress_shown(talk):
         result = run_null_sweep(request)
-    if as_json:
-        print(json.dumps(result.model_dump(mode="json"), indent=2))
-    elif quiet:
-        print(result.out)
-    else:
-        show_null_sweep(result)
+    tell(result, show_null_sweep, as_json=as_json, quiet=quiet)
 
 
 @app.command("ve-sweep")
@@ -216,12 +211,7 @@ def ve_sweep(
 
     with progress_shown(talk):
         result = run_ve_sweep(request)
-    if as_json:
-        print(json.dumps(result.model_dump(mode="json"), indent=2))
-    elif quiet:
-        print(result.out)
-    else:
-        show_ve_sweep(result)
+    tell(result, show_ve_sweep, as_json=as_json, quiet=quiet)
 
 
 def _check_edit(checkpoint: Checkpoint, settings: SweepSettings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,12 +19,14 @@ from invarlock.errors import ConfigError
 from invarlock.network import apply_network_switch
 from invarlock.policy.schema import Tier
 from invarlock.reports.sweep_folder import ensure_usable
+from invarlock.reports.sweep_result import SweepResult
 
 if TYPE_CHECKING:
     from invarlock.checkpoints.checkpoint import Checkpoint
 
 WHAT, DECIDE, HOW, OUTPUT = "What to run", "How to decide", "How to run", "Output"
 Request = TypeVar("Request", bound=SweepRequest)
+Result = TypeVar("Result", bound=SweepResult)
 
 Out = Annotated[Path, typer.Option(help="Folder for the calibration artifacts.", rich_help_panel=OUTPUT)]
 Tiers = Annotated[
@@ -117,3 +120,13 @@ def prepare(
             for checkpoint in checkpoints:
                 check(checkpoint, settings)
         prepare_environment()
+
+
+def tell(result: Result, show: Callable[[Result], None], *, as_json: bool, quiet: bool) -> None:
+    """Print a finished sweep: as JSON for scripts, as its folder, or by ``show`` for a person."""
+    if as_json:
+        print(json.dumps(result.model_dump(mode="json"), indent=2))
+    elif quiet:
+        print(result.out)
+    else:
+        show(result)

@@ -23,9 +23,7 @@ def show_ve_sweep(result: VeSweepResult) -> None:
     for row in result.rows:
         table.add_row(*_cells(row))
     out.print(table)
-    out.print(
-        "min_effect_lognll, nats per token; enabled: share of runs, now and at new", style="dim"
-    )
+    out.print("min_effect_lognll, nats per token; enabled: share of runs, now and at new", style="dim")
     show_statements(result.statements)
     out.print(SCOPE_OF_EVIDENCE, soft_wrap=True)
     show_work(result)
