@@ -23,7 +23,7 @@ from prefect.results import ResultStore
 
 from invarlock.digests import digest_of
 from invarlock.errors import StoreError
-from invarlock.provenance import code_sha256
+from invarlock.provenance import code_version
 from invarlock.store.documents import Reference, References, read_document
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def cached_task(
     ----------
     name: shown by Prefect, part of the key.
     key: parameters that decide the result: digests, records and plain JSON values. The others (a path, a
-        label) must not change it. The product's code is part of every key.
+        label) must not change it. The product's code and the packages beside it are part of every key.
     run_name: template of the name of a run, such as ``"measure {label}"``.
 
     >>> @cached_task(name="measure weights", key=("model_digest", "contract_digest"))
@@ -54,7 +54,7 @@ def cached_task(
 
         def trusted_key(context: TaskRunContext, arguments: Mapping[str, Any]) -> str:
             inputs = {parameter: arguments[parameter] for parameter in key}
-            digest = digest_of({"code": code_sha256(), "task": name, "inputs": inputs})
+            digest = digest_of({"code": code_version(), "task": name, "inputs": inputs})
             _remove_untrusted(context.result_store, digest)
             return digest
 

@@ -11,7 +11,7 @@ from tasks.resources import documents, read_record
 
 
 @cached_task(
-    name="judge runs",
+    name="judge null runs",
     run_name="judge seed {seed}",
     key=("run_key", "model", "seed", "baseline", "subject", "baseline_losses", "losses"),
 )

@@ -12,7 +12,7 @@ from tasks.resources import documents, read_record
 
 
 @cached_task(
-    name="judge runs",
+    name="judge ve runs",
     run_name="judge seed {seed}",
     key=(
         "run_key",

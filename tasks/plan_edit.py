@@ -9,6 +9,7 @@ from invarlock.config import EditSpec
 from invarlock.edits.plan import plan_edit as plan
 from invarlock.edits.planned_edit import PlannedEdit
 from invarlock.errors import ConfigError
+from invarlock.measure.fused_experts import refuse_fused_experts
 from invarlock.measure.records import Tap
 from invarlock.measure.taps import edited_taps, taps_of
 from tasks.resources import checkpoint
@@ -20,4 +21,5 @@ def plan_edit(root: str, spec: EditSpec) -> tuple[PlannedEdit, tuple[Tap, ...], 
     edit = plan(spec.name, spec.plan, checkpoint(root))
     if edit is None:
         raise ConfigError("a noop edits nothing", where="edit.name", fix="name an edit that changes weights")
+    refuse_fused_experts(edit.tensors)
     return edit, taps_of(checkpoint(root)), edited_taps(checkpoint(root), edit.modules)

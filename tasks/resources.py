@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from threading import Lock
 from typing import TypeVar
+
+import torch
 
 from invarlock.calibration.sweep_plan import Arithmetic
 from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
@@ -14,14 +16,14 @@ from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.tokenizer import load_tokenizer
 from invarlock.data.windows import WindowPool, build_pool
 from invarlock.edits.benign_records import BenignEdit
-from invarlock.edits.noop import Noop
 from invarlock.edits.overlay import EditedCheckpoint
 from invarlock.edits.planned_edit import PlannedEdit
 from invarlock.errors import DataError
 from invarlock.home import home
 from invarlock.measure.identity import ensure_unchanged
 from invarlock.measure.models import LoadedModel, applied, load_model
-from invarlock.measure.records import ModelIdentity
+from invarlock.measure.records import ModelIdentity, WeightMeasurement
+from invarlock.measure.weights import ensure_measured
 from invarlock.network import network_allowed
 from invarlock.record import Record
 from invarlock.store.documents import DocumentStore, Reference, read_document
@@ -63,15 +65,28 @@ def checkpoint(root: str) -> Checkpoint:
 
 @contextmanager
 def live_variant(
-    model: ModelIdentity, edit: BenignEdit | PlannedEdit | None, weights_digest: str, arithmetic: Arithmetic
+    model: ModelIdentity,
+    edit: BenignEdit | PlannedEdit | None,
+    weights: WeightMeasurement,
+    arithmetic: Arithmetic,
 ) -> Iterator[LoadedModel]:
-    """``model`` in memory, ``edit`` applied inside the block; weights_digest: of the weights that then run."""
+    """``model`` in memory, ``edit`` applied inside the block; weights: of the variant, as they were measured."""
     with _LIVE:
         loaded = _live_model(model, arithmetic)
-        source = EditedCheckpoint(checkpoint(model.root), edit or Noop())
-        tensors = {name: source.read(name) for name in (edit.tensors if edit else ())}
-        with applied(loaded, tensors, variant_digest=model.behaviour(weights_digest)) as variant:
+        tensors = _edited_tensors(model, edit, weights) if edit else {}
+        with applied(loaded, tensors, variant_digest=model.behaviour(weights.model_digest)) as variant:
             yield variant
+
+
+@lru_cache(maxsize=1)  # the runs of one variant come one after another, and an edit can take long
+def _edited_tensors(
+    model: ModelIdentity, edit: BenignEdit | PlannedEdit, weights: WeightMeasurement
+) -> Mapping[str, torch.Tensor]:
+    base = checkpoint(model.root)
+    source = EditedCheckpoint(base, edit)
+    tensors = {name: source.read(name) for name in edit.tensors}
+    ensure_measured(base, tensors, weights)
+    return tensors
 
 
 @lru_cache(maxsize=1)

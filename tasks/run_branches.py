@@ -32,7 +32,7 @@ def run_branches(
 
     variant: the measurement of the weights that run, ``model`` under ``edit``.
     """
-    weights = read_record(variant, VariantMeasurement).weights.model_digest
+    weights = read_record(variant, VariantMeasurement).weights
     windows = known_pool(dataset, model.root, schedule.dataset_hash, tokenizer_hash).select(
         schedule.calibration
     )

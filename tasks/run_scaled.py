@@ -30,7 +30,7 @@ def run_scaled(
     arithmetic: Arithmetic,
 ) -> Reference:
     """Each scale set on the first of the seed's calibration windows, as many as its cells decide on."""
-    weights = read_record(variant, VariantMeasurement).weights.model_digest
+    weights = read_record(variant, VariantMeasurement).weights
     windows = known_pool(dataset, model.root, schedule.dataset_hash, tokenizer_hash).select(
         schedule.calibration
     )

@@ -31,7 +31,7 @@ def run_windows(
 
     variant: the measurement of the weights that run, ``model`` under ``edit``.
     """
-    weights = read_record(variant, VariantMeasurement).weights.model_digest
+    weights = read_record(variant, VariantMeasurement).weights
     pool = known_pool(dataset, model.root, schedule.dataset_hash, tokenizer_hash)
     windows = pool.select(schedule.preview + schedule.final)
     with live_variant(model, edit, weights, arithmetic) as live:

@@ -13,7 +13,7 @@ from tasks.resources import documents
 
 
 @cached_task(
-    name="summarize tier",
+    name="summarize null runs",
     run_name="summarize {tier}",
     key=("tier", "reports", "safety_margin", "target", "pool"),
 )

@@ -13,7 +13,7 @@ from tasks.resources import documents
 
 
 @cached_task(
-    name="summarize tier",
+    name="summarize ve runs",
     run_name="summarize {tier}",
     key=("tier", "reports", "target", "safety_margin", "one_sided", "rule", "pool"),
 )

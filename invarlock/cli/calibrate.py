@@ -218,9 +218,11 @@ def _check_edit(checkpoint: Checkpoint, settings: SweepSettings) -> None:
     """The edit fits the checkpoint, and each tier's ``tap`` names some of the branches that it touches."""
     from invarlock.edits.plan import plan_edit
     from invarlock.guards.variance_scales import matching_taps
+    from invarlock.measure.fused_experts import refuse_fused_experts
     from invarlock.measure.taps import edited_taps
 
     edit = plan_edit(settings.config.edit.name, settings.config.edit.plan, checkpoint)
+    refuse_fused_experts(edit.tensors if edit else ())
     taps = edited_taps(checkpoint, edit.modules if edit else ())
     for policy in settings.policies.values():
         matching_taps(taps, policy.policy.variance.tap)

@@ -60,6 +60,9 @@ class PlannedEdit(Record):
         """Hex SHA-256 of what was asked. Two edits of one digest give the same weights on the same base."""
         return digest_of(self)
 
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     def apply(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         """The edited tensor; see :func:`invarlock.edits.apply_plan.apply_plan`."""
         from invarlock.edits.apply_plan import apply_plan  # late: what reads plans needs no torch

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from importlib.metadata import version
 from typing import TypeVar
 
 import numpy as np
@@ -133,6 +134,8 @@ def pass_inputs(model: LoadedModel, window: Window, batch_size: int) -> dict[str
         "dtype": model.dtype,
         "device": model.device_class,
         "batch_size": batch_size,
+        "torch": version("torch"),  # another version may round otherwise: both arms of a comparison share one
+        "transformers": version("transformers"),
     }
 
 

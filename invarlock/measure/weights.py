@@ -9,6 +9,7 @@ import torch
 from invarlock.checkpoints.checkpoint import TensorSource
 from invarlock.checkpoints.modules import Module, modules_of
 from invarlock.checkpoints.safetensors_file import TensorEntry
+from invarlock.errors import ModelError
 from invarlock.measure.records import EstimatorContract, ModuleStatistics, WeightMeasurement
 from invarlock.measure.tensor_digest import combine_digests, digest_tensor
 from invarlock.measure.tensor_statistics import (
@@ -52,6 +53,28 @@ def measure_weights(
     return WeightMeasurement(
         model_digest=combine_digests(source, hashes).digest, contract=contract, modules=tuple(measured)
     )
+
+
+def ensure_measured(
+    source: TensorSource, tensors: Mapping[str, torch.Tensor], measured: WeightMeasurement
+) -> None:
+    """``tensors`` (name in the checkpoint to edited tensor) hold the very matrices that were measured.
+
+    An edit is done again whenever it is needed. What it gives must not depend on when: losses of other weights would
+    be kept under the name of these. Raises ModelError naming the module.
+    """
+    known = {module.name: module.tensor_sha256 for module in measured.modules}
+    owned = by_tensor(modules_of(source))
+    for name, tensor in tensors.items():
+        whole = digest_tensor(tensor)
+        for module in owned.get(name, ()):
+            if digest_matrix(module.matrix_of(tensor), tensor, whole) != known[module.name]:
+                raise ModelError(
+                    "the weights that would run are not those that were measured",
+                    where=module.name,
+                    fix="make the edit depend on its plan alone; after installing other packages, "
+                    "run with a fresh INVARLOCK_HOME",
+                )
 
 
 def by_tensor(modules: tuple[Module, ...]) -> Mapping[str, list[Module]]:

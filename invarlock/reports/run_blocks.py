@@ -51,7 +51,7 @@ def data_block(
         final_windows=final,
         calibration_windows=calibration,
         window_floor=floor,
-        underpowered=min(preview, final) < floor,
+        underpowered=min(preview, final) < floor if preview or final else None,
     )
 
 

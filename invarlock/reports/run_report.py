@@ -42,7 +42,7 @@ class DataBlock(Record):
     """Where the windows came from.
 
     window_floor: of the tier, for preview and final each; underpowered: below it. Weight guards do not depend on
-    windows; a perplexity on fewer than the floor is no evidence for a gate.
+    windows; a perplexity on fewer than the floor is no evidence for a gate. None where no perplexity was measured.
     """
 
     provider: str
@@ -55,7 +55,7 @@ class DataBlock(Record):
     final_windows: int
     calibration_windows: int
     window_floor: int
-    underpowered: bool
+    underpowered: bool | None
 
 
 class EditBlock(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -105,9 +106,15 @@ def claim(out: Path, run_key: str, *, fresh: bool) -> Iterator[SweepFolder]:
 
 
 def ensure_usable(out: Path) -> None:
-    """Refuse at once what :func:`claim` would refuse whatever the sweep turns out to be. Raises ConfigError."""
+    """Refuse at once what :func:`claim` would refuse whatever the sweep turns out to be. Raises ConfigError.
+
+    Holds no lock: looking must not make another sweep fail.
+    """
     out = out.resolve()
-    with _held(out), _refusing_unwritable(out):
+    with _refusing_unwritable(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(out.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out.parent))
         _refuse_foreign(out, "", fresh=True)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from invarlock.calibration.sweep_plan import Cell
 from invarlock.calibration.ve_plan import VeSweepPlan
 from invarlock.calibration.ve_records import VeSummary
+from invarlock.errors import DataError
 from invarlock.measure.records import VariantMeasurement
 from invarlock.policy.schema import Tier
+from invarlock.reports.enablement import check_enablement
 from invarlock.reports.gain_plot import plot_gains
 from invarlock.reports.power_plot import plot_power
 from invarlock.reports.sweep_folder import SweepFolder
@@ -44,8 +47,12 @@ class VeSweepFindings:
 def write_ve_sweep(
     folder: SweepFolder, findings: VeSweepFindings, *, generated_at: str, work: Work
 ) -> VeSweepReport:
-    """Write every file of the contract (design page 5) and the manifest, and publish the folder."""
+    """Write every file of the contract (design page 5) and the manifest, and publish the folder.
+
+    Raises DataError when a run's decision is not borne out by its own report: nothing is published then.
+    """
     plan = findings.plan
+    _lint(findings.documents)
     summaries = {tier.value: summary for tier, summary in findings.summaries.items()}
     report = VeSweepReport(
         generated_at=generated_at,
@@ -81,6 +88,16 @@ def write_ve_sweep(
         },
     )
     return report
+
+
+def _lint(documents: Mapping[Cell, bytes]) -> None:
+    for cell, document in documents.items():
+        if problems := check_enablement(json.loads(document)):
+            raise DataError(
+                "; ".join(str(problem) for problem in problems),
+                where=f"{cell.folder}/report.json",
+                fix="report it: a run's own numbers do not bear out its decision",
+            )
 
 
 def _title(plan: VeSweepPlan, what: str) -> str:

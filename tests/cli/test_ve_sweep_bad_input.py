@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,15 @@ def test_a_model_without_branches_that_are_known(
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
     printed = refused(capfd, tmp_path, write_config(tmp_path, model=str(model), edit=CLIPPED))
     assert re.search(r"bloom", printed), printed
+
+
+def test_experts_that_the_live_model_fuses(
+    embedded_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], saved: Callable[[str], Path]
+) -> None:
+    config = write_config(tmp_path, model=str(saved("mixtral")), edit=CLIPPED)
+    printed = refused(capfd, tmp_path, config)
+    assert re.search(r"single experts.*experts\.0\.", printed), printed
+    assert "weights" not in printed  # before any work
 
 
 def test_an_edit_that_changes_nothing(

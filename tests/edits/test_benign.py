@@ -8,7 +8,6 @@ from scipy import stats
 from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.edits.benign import KINDS_BY_DTYPE, apply_edit, benign_edit
 from invarlock.edits.benign_records import BenignEdit
-from invarlock.edits.noop import Noop
 from invarlock.edits.overlay import EditedCheckpoint
 from invarlock.errors import ModelError
 
@@ -122,11 +121,6 @@ def test_the_overlay_is_a_tensor_source_and_leaves_the_base_alone(tmp_path):
     for entry in edited.entries:
         edited.read(entry.name)
         assert base.read(entry.name).equal(before[entry.name])
-
-
-def test_noop_changes_nothing(tmp_path):
-    assert changed(save(tmp_path, torch.float16), Noop()) == set()
-    assert Noop().digest == "noop"
 
 
 def test_a_checkpoint_without_editable_matrices_is_refused(tmp_path):
