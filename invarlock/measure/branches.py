@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -11,16 +12,15 @@ import torch
 from invarlock.data.windows import Window
 from invarlock.digests import digest_of
 from invarlock.errors import MeasurementError, ModelError
+from invarlock.measure.beside_losses import measure_beside_losses
 from invarlock.measure.forward_hooks import bias_of, hooked
-from invarlock.measure.losses import batches, kept, loss_key, pass_inputs, run_windows, windows_a_pass
+from invarlock.measure.losses import pass_inputs, run_windows, windows_a_pass
 from invarlock.measure.models import LoadedModel
 from invarlock.measure.records import BranchMoments, BranchRecord, Tap, WindowLoss
-from invarlock.measure.side_by_side import side_by_side
-from invarlock.progress import advance, announce
 from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
 
 KIND = "branch_moments"
-_VERSION = 1
+_VERSION = 2  # 1 did not say over how many positions a branch was measured
 
 
 def measure_branches(
@@ -44,31 +44,30 @@ def measure_branches(
     """
     _ensure_there(model, taps)
     size = windows_a_pass(model, batch_size)
-    distinct = {window.id: window for window in windows}
-    loss_keys = {name: loss_key(model, window, size) for name, window in distinct.items()}
-    keys = {name: _moments_key(model, window, taps, size) for name, window in distinct.items()}
-    losses, moments = kept(store, loss_keys, WindowLoss), kept(store, keys, BranchMoments)
-    absent = [window for name, window in distinct.items() if name not in losses or name not in moments]
-    announce("windows", len(absent))
-    for measured in side_by_side(model, list(batches(absent, size)), partial(_run, taps=taps)):
-        for loss, of_window in measured:
-            if loss.window_id not in losses:
-                store.put(loss_keys[loss.window_id], loss)
-                losses[loss.window_id] = loss
-            if loss.window_id not in moments:
-                store.put(keys[loss.window_id], of_window)
-                moments[loss.window_id] = of_window
-        advance("windows", len(measured))
-    return BranchRecord(
-        losses=tuple(losses[window.id] for window in windows),
-        moments=tuple(moments[window.id] for window in windows),
+    losses, moments = measure_beside_losses(
+        model,
+        windows,
+        store,
+        BranchMoments,
+        partial(_moments_key, model, taps=taps, size=size),
+        partial(_run, taps=taps),
+        batch_size=batch_size,
     )
+    return BranchRecord(losses=losses, moments=moments)
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """One branch in one pass. moments: of each window; positions: of a window, the same for all of a pass."""
+
+    moments: Sequence[float]
+    positions: int
 
 
 def _run(
     model: LoadedModel, windows: Sequence[Window], taps: Sequence[Tap]
 ) -> list[tuple[WindowLoss, BranchMoments]]:
-    recorded: dict[str, list[float]] = {}
+    recorded: dict[str, _Branch] = {}
     hooks = (
         (model.module.get_submodule(tap.module), partial(_record, recorded, tap, windows)) for tap in taps
     )
@@ -78,7 +77,8 @@ def _run(
         BranchMoments(
             window_id=window.id,
             tokens=len(window.tokens),
-            second_moments={tap.module: recorded[tap.module][row] for tap in taps},
+            second_moments={tap.module: recorded[tap.module].moments[row] for tap in taps},
+            positions={tap.module: recorded[tap.module].positions for tap in taps},
         )
         for row, window in enumerate(windows)
     ]
@@ -86,7 +86,7 @@ def _run(
 
 
 def _record(
-    recorded: dict[str, list[float]],
+    recorded: dict[str, _Branch],
     tap: Tap,
     windows: Sequence[Window],
     module: torch.nn.Module,
@@ -95,7 +95,8 @@ def _record(
 ) -> None:
     moments = second_moments(output, bias_of(module), len(windows))
     _ensure_finite(moments, tap, windows)  # here, so that the first branch that breaks is the one named
-    recorded[tap.module] = moments
+    positions = output.numel() // (output.shape[-1] * len(windows))
+    recorded[tap.module] = _Branch(moments=moments, positions=positions)
 
 
 def second_moments(output: torch.Tensor, bias: torch.Tensor | None, windows: int) -> list[float]:
@@ -131,7 +132,7 @@ def _ensure_there(model: LoadedModel, taps: Sequence[Tap]) -> None:
         )
 
 
-def _moments_key(model: LoadedModel, window: Window, taps: Sequence[Tap], size: int) -> MeasurementKey:
+def _moments_key(model: LoadedModel, window: Window, *, taps: Sequence[Tap], size: int) -> MeasurementKey:
     inputs = pass_inputs(model, window, size)
     named = digest_of(sorted(tap.module for tap in taps))
     return MeasurementKey(kind=KIND, version=_VERSION, inputs={**inputs, "taps": named})

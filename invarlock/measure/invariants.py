@@ -42,15 +42,20 @@ def snapshot_invariants(source: TensorSource) -> InvariantsSnapshot:
     return InvariantsSnapshot(
         parameter_shapes={entry.name: entry.shape for entry in source.entries},
         tied_groups=tuple(sorted(tuple(group) for group in tied)),
-        norm_layers=tuple(
-            entry.name.rpartition(".")[0]
-            for entry in source.entries
-            if len(entry.shape) == 1 and _NORM.search(entry.name)
-        ),
+        norm_layers=norm_layers(source),
         embedding_rows=embedding.shape[0],
         vocabulary_size=vocabulary_size(source.root),
         config_sha256=hash_graph_config(source),
         nonfinite=tuple(entry.name for entry in source.entries if not _finite(source.read(entry.name))),
+    )
+
+
+def norm_layers(source: TensorSource) -> tuple[str, ...]:
+    """LayerNorm and RMSNorm modules, as the checkpoint names them, by the names of their gains."""
+    return tuple(
+        entry.name.rpartition(".")[0]
+        for entry in source.entries
+        if len(entry.shape) == 1 and _NORM.search(entry.name)
     )
 
 
