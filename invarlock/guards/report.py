@@ -8,6 +8,7 @@ from enum import StrEnum
 from pydantic import JsonValue
 
 from invarlock.families import Family
+from invarlock.guards.rmt_metrics import RmtMetrics
 from invarlock.guards.spectral_metrics import SpectralMetrics
 from invarlock.guards.variance_metrics import VarianceMetrics
 from invarlock.record import Record
@@ -75,7 +76,7 @@ class GuardReport(Record):
     verdict: Verdict
     passed: bool
     policy: Mapping[str, JsonValue]
-    metrics: SpectralMetrics | InvariantsMetrics | VarianceMetrics
+    metrics: SpectralMetrics | InvariantsMetrics | VarianceMetrics | RmtMetrics
     violations: tuple[CapViolation | LimitViolation | Violation, ...]
     diagnostics: tuple[str, ...]
 
