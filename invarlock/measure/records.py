@@ -126,6 +126,21 @@ class WindowLoss(Record):
     tokens: int
 
 
+class WindowHits(Record):
+    """How many of one window's predicted tokens were the most likely one (top 1), and how many were predicted."""
+
+    window_id: str
+    tokens: int = Field(ge=1)
+    hits: int = Field(ge=0)
+
+    @field_validator("hits")
+    @classmethod
+    def _of_the_predicted(cls, hits: int, info: ValidationInfo) -> int:
+        if hits > info.data.get("tokens", hits):
+            raise ValueError(f"{hits} hits among {info.data['tokens']} predicted tokens")
+        return hits
+
+
 class ModelIdentity(Record):
     """A checkpoint that was opened and hashed: everything that decides what it computes.
 

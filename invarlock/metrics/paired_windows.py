@@ -6,13 +6,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Protocol
 
 from invarlock.errors import DataError, MeasurementError
-from invarlock.measure.records import BranchMoments, WindowLoss
+from invarlock.measure.records import WindowLoss
+from invarlock.stats.paired_sample import weighted_mean
 
 Arms = tuple[str, str]
 
 _NAMED = 6  # window ids that a message lists
+
+
+class OnWindow(Protocol):
+    """Something measured on one window; tokens: predicted tokens that it rests on."""
+
+    @property
+    def window_id(self) -> str: ...
+
+    @property
+    def tokens(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -36,21 +48,15 @@ def pair_losses(first: Sequence[WindowLoss], second: Sequence[WindowLoss], *, ar
     for arm, losses in zip(arms, (first, second), strict=True):
         _require_usable(losses, arm)
     require_same_windows(first, second, arms=arms)
-    pairs = list(zip(first, second, strict=True))
-    tokens = tuple(loss.tokens for loss in first)
-    return PairedLosses(
-        deltas=tuple(ours.nll / ours.tokens - theirs.nll / theirs.tokens for ours, theirs in pairs),
-        tokens=tokens,
-        mean=math.fsum(ours.nll - theirs.nll for ours, theirs in pairs) / sum(tokens) if tokens else None,
+    deltas = tuple(
+        ours.nll / ours.tokens - theirs.nll / theirs.tokens
+        for ours, theirs in zip(first, second, strict=True)
     )
+    tokens = tuple(loss.tokens for loss in first)
+    return PairedLosses(deltas=deltas, tokens=tokens, mean=weighted_mean(deltas, tokens) if tokens else None)
 
 
-def require_same_windows(
-    first: Sequence[WindowLoss] | Sequence[BranchMoments],
-    second: Sequence[WindowLoss] | Sequence[BranchMoments],
-    *,
-    arms: Arms,
-) -> None:
+def require_same_windows(first: Sequence[OnWindow], second: Sequence[OnWindow], *, arms: Arms) -> None:
     """DataError that names the windows unless both arms have the same ids and token counts in the same order."""
     ours, theirs = ([(each.window_id, each.tokens) for each in arm] for arm in (first, second))
     if ours == theirs:
@@ -58,7 +64,7 @@ def require_same_windows(
     places = [pair for pair in zip_longest(ours, theirs) if pair[0] != pair[1]]
     raise DataError(
         f"{arms[0]} and {arms[1]} were not evaluated on the same windows",
-        where=_windows([window[0] for pair in places for window in pair if window is not None]),
+        where=name_windows([window[0] for pair in places for window in pair if window is not None]),
         fix="evaluate both on one schedule, in its order",
     )
 
@@ -68,12 +74,13 @@ def _require_usable(losses: Sequence[WindowLoss], arm: str) -> None:
     if broken:
         raise MeasurementError(
             f"a loss of {arm} is not finite, or is over no token",
-            where=_windows(broken),
+            where=name_windows(broken),
             fix="measure these windows anew in a wider dtype, or check the weights",
         )
 
 
-def _windows(ids: Sequence[str]) -> str:
+def name_windows(ids: Sequence[str]) -> str:
+    """The first few distinct ids, and how many more there are: for messages."""
     distinct = list(dict.fromkeys(ids))
     more = f" and {len(distinct) - _NAMED} more" if len(distinct) > _NAMED else ""
     return f"windows {', '.join(distinct[:_NAMED])}{more}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from invarlock.errors import DataError
+from invarlock.errors import DataError, MeasurementError
 from invarlock.measure.records import WindowLoss
-from invarlock.metrics.paired_windows import require_same_windows
+from invarlock.metrics.paired_windows import pair_losses
 from invarlock.record import Record
 
 
@@ -32,14 +32,26 @@ def perplexity(losses: Sequence[WindowLoss]) -> float:
     tokens = sum(loss.tokens for loss in losses)
     if tokens == 0:
         raise DataError("no predicted tokens in these windows", fix="use longer windows")
-    return math.exp(math.fsum(loss.nll for loss in losses) / tokens)
+    return exp_nats(math.fsum(loss.nll for loss in losses) / tokens)
 
 
 def paired_ratio(subject: Sequence[WindowLoss], baseline: Sequence[WindowLoss]) -> float:
     """exp(sum_i w_i (s_i - b_i) / sum_i w_i), w_i the tokens of window i, over identical windows."""
-    require_same_windows(subject, baseline, arms=("subject", "baseline"))
-    tokens = sum(loss.tokens for loss in subject)
-    return math.exp(math.fsum(s.nll - b.nll for s, b in zip(subject, baseline, strict=True)) / tokens)
+    mean = pair_losses(subject, baseline, arms=("subject", "baseline")).mean
+    if mean is None:
+        raise DataError("no windows to compare", fix="evaluate at least one window in both arms")
+    return exp_nats(mean)
+
+
+def exp_nats(nats: float) -> float:
+    """exp of a mean loss or of a difference of two, nats per token. MeasurementError when it is not finite."""
+    try:
+        return math.exp(nats)
+    except OverflowError as error:
+        raise MeasurementError(
+            f"exp({nats:.6g}), a perplexity or its ratio, is not a finite number",
+            fix="look at the subject's weights: it predicts worse than any usable model",
+        ) from error
 
 
 def perplexity_metric(

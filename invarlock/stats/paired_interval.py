@@ -13,6 +13,7 @@ from scipy import special
 
 from invarlock.errors import DataError
 from invarlock.record import Record
+from invarlock.stats.paired_sample import require_sample, weighted_mean
 
 METHOD = "weighted_t"
 FEWEST_DEGREES = 0.05  # one window holds 97 % of the tokens; the quantile, 1e25, says nothing any more
@@ -57,10 +58,9 @@ def paired_interval(
     """
     if not 0.5 < confidence < 1.0:
         raise ValueError(f"confidence = {confidence} does not lie inside (0.5, 1)")
-    _check(deltas, tokens)
-    n, total = len(deltas), sum(tokens)
-    mean = _average(deltas, [count / total for count in tokens])
-    plain_mean = _average(deltas, [1.0 / n] * n)
+    require_sample(deltas, tokens)
+    n = len(deltas)
+    mean, plain_mean = weighted_mean(deltas, tokens), weighted_mean(deltas, [1] * n)
     standard_error = _standard_error([delta - mean for delta in deltas], tokens)
     tail = 1.0 - confidence if one_sided else (1.0 - confidence) / 2.0
     half = standard_error * float(special.stdtrit(_degrees_of_freedom(tokens), 1.0 - tail))
@@ -96,31 +96,3 @@ def _degrees_of_freedom(tokens: Sequence[int]) -> float:
             fix="give windows of similar length",
         )
     return freedom
-
-
-def _average(values: Sequence[float], weights: Sequence[float]) -> float:
-    """Taken from the first value, so that equal values have exactly their value as mean, and no spread."""
-    first = values[0]
-    return first + math.fsum(weight * (value - first) for value, weight in zip(values, weights, strict=True))
-
-
-def _check(deltas: Sequence[float], tokens: Sequence[int]) -> None:
-    if len(deltas) != len(tokens):
-        raise DataError(
-            f"{len(deltas)} differences, but token counts of {len(tokens)} windows",
-            fix="give one token count a window",
-        )
-    if len(deltas) < 2:
-        raise DataError(f"{len(deltas)} windows have no interval", fix="give at least 2, better 6 or more")
-    undefined = [position for position, delta in enumerate(deltas) if not math.isfinite(delta)]
-    if undefined:
-        raise DataError(
-            f"the difference is not finite at positions {undefined} of {len(deltas)}",
-            fix="look at those windows' losses in both arms",
-        )
-    empty = [position for position, count in enumerate(tokens) if count < 1]
-    if empty:
-        raise DataError(
-            f"no predicted tokens at positions {empty} of {len(tokens)}",
-            fix="leave out windows without a predicted token",
-        )
