@@ -57,9 +57,14 @@ def target_rate_threshold(gains: Sequence[float], *, target: float, margin: floa
     return _rounded_up(_rounded_up(beyond, 0.0), margin)
 
 
+def critical_value(*, one_sided: bool) -> float:
+    """z: z_0.95 one-sided and z_0.975 two-sided (seeds 001 and 003)."""
+    return float(norm.ppf(0.95 if one_sided else 0.975))
+
+
 def half_width(sigma: float, windows: int, *, one_sided: bool) -> float:
-    """z sigma / sqrt(windows), z = z_0.95 one-sided and z_0.975 two-sided (seeds 001 and 003), nats per token."""
-    return float(norm.ppf(0.95 if one_sided else 0.975)) * sigma / math.sqrt(windows)
+    """z sigma / sqrt(windows), nats per token."""
+    return critical_value(one_sided=one_sided) * sigma / math.sqrt(windows)
 
 
 def half_width_threshold(width: float, *, margin: float) -> float:
