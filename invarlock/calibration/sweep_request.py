@@ -31,8 +31,9 @@ class SweepRequest(Record):
     def _each_once(self) -> Self:
         if not self.tiers or not self.seeds:
             raise ValueError("at least one tier and one seed are needed")
-        if len(set(self.seeds)) != len(self.seeds) or len(set(self.tiers)) != len(self.tiers):
-            raise ValueError("a tier or seed is named twice")
+        for name, values in (("tier", self.tiers), ("seed", self.seeds)):
+            if twice := sorted({str(value) for value in values if values.count(value) > 1}):
+                raise ValueError(f"{name} {', '.join(twice)} is named twice")
         if min(self.seeds) < 0:
             raise ValueError(f"seed {min(self.seeds)} is negative")
         return self

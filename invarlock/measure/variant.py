@@ -72,7 +72,7 @@ def identity_of_planned(edit: PlannedEdit, changes: Mapping[str, ModuleChange]) 
         raise ModelError(
             f"the edit {edit.name} changes no bit of the {len(changes)} modules that it aims at",
             where="edit.plan",
-            fix="plan a stronger edit or other modules (the weights may be on its levels already), or use noop",
+            fix="plan a stronger edit or other modules: the weights may be on its levels already",
         )
     return EditIdentity(
         name=edit.name, plan={**edit.plan, "modules": list(edit.modules)}, digest=digest_of(changed)

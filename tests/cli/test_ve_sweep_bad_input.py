@@ -115,7 +115,7 @@ def test_experts_that_the_live_model_fuses(
 def test_an_edit_that_changes_nothing(
     embedded_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    model = write_model(tmp_path)
+    model = write_model(tmp_path, 1.02)
     weights = load_file(model / "model.safetensors")
     name = "transformer.h.1.mlp.c_fc.weight"
     save_file(
@@ -129,7 +129,7 @@ def test_an_edit_that_changes_nothing(
 def test_a_loss_that_is_not_finite_names_its_windows(
     embedded_home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    model = write_model(tmp_path)
+    model = write_model(tmp_path, 1.02)
     weights = load_file(model / "model.safetensors")
     weights["transformer.ln_f.weight"] = torch.full_like(weights["transformer.ln_f.weight"], 60000.0)
     save_file(weights, model / "model.safetensors", {"format": "pt"})

@@ -31,12 +31,12 @@ def text(paragraphs: int) -> str:
     )
 
 
-def write_model(folder: Path) -> Path:
-    """The shipped model with every weight a little larger: nothing that another test measured is known of it."""
+def write_model(folder: Path, factor: float = 1.01) -> Path:
+    """The shipped model, every weight times ``factor``: nothing that another test measured is known of it."""
     model = folder / "model"
     if not model.exists():
         shutil.copytree(shipped("models/pydocs-gpt2"), model)
-        larger = {name: tensor * 1.01 for name, tensor in load_file(model / "model.safetensors").items()}
+        larger = {name: tensor * factor for name, tensor in load_file(model / "model.safetensors").items()}
         save_file(larger, model / "model.safetensors", metadata={"format": "pt"})
     return model
 
@@ -74,7 +74,7 @@ def request(folder: Path, name: str = "out", *, windows: int = 6, **changes: obj
 def ve_request(folder: Path, name: str = "ve", *, edit: str = CLIPPED, **changes: object) -> VeSweepRequest:
     """Two tiers, three seeds and two window counts on an edited model of the folder's own."""
     values: dict[str, object] = {
-        "config": write_config(folder, 6, str(write_model(folder)), edit),
+        "config": write_config(folder, 6, str(write_model(folder, 1.03)), edit),
         "out": folder / name,
         "tiers": (Tier.BALANCED, Tier.CONSERVATIVE),
         "seeds": (1, 2, 3),
