@@ -5,27 +5,23 @@
 Each round runs, in turn and each in a process of its own: the bare loop (the same distinct forward passes and
 estimates, nothing kept), the library without an orchestrator, the flow with everything imported beforehand, and
 the ``invarlock`` command as a user runs it; all but the bare loop on an empty store, with the Prefect server up
-and the MLflow database made. Then the command once more, where everything is in the store. Medians over the
+and the MLflow database made. Then the command once more, where everything is in the store. At last a sweep of a
+minute, ``--null benign``, by library and by command: what orchestration costs where there is work. Medians over the
 rounds; ratios within a round.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.plain_sweep import CONFIG
-from tasks.local_services import prefect_api_url, prefect_home, prefect_server, quiet_environment
-from tasks.tracking_store import prepare_tracking_store
+from benchmarks.timed_process import Served, Timed, served
+from invarlock.calibration.null_request import NullKind
 
 FLOW = """
 import json, sys, time
@@ -39,91 +35,56 @@ start = time.perf_counter()
 result = run_null_sweep(request(Path(sys.argv[1])))
 print(json.dumps({"work_s": time.perf_counter() - start, **result.work.model_dump()}))
 """
+PLAIN = ("-m", "benchmarks.plain_sweep")
+Round = dict[str, Timed]
 
 
-@dataclass(frozen=True)
-class Timed:
-    """Seconds of a whole process, and what it printed."""
-
-    wall_s: float
-    printed: dict[str, Any]
-
-    @property
-    def work_s(self) -> float:
-        """Seconds of the work alone, as the process measured them."""
-        return float(str(self.printed["work_s"]))
-
-
-def run(environment: dict[str, str], home: Path, *command: str) -> Timed:
-    """Run a command that prints JSON, all its stores in ``home``."""
-    prefect_home(home).mkdir(parents=True, exist_ok=True)
-    prepare_tracking_store(home)
-    start = time.perf_counter()
-    done = subprocess.run(
-        command,
-        # Task results under the home too: with those of another one the work would be skipped.
-        env={**environment, **quiet_environment(home), "INVARLOCK_HOME": str(home)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    wall = time.perf_counter() - start
-    return Timed(wall, json.loads(done.stdout[done.stdout.index("{") :]))
-
-
-def one_round(folder: Path, environment: dict[str, str]) -> dict[str, Timed]:
-    """Every form of the sweep once."""
-    python = sys.executable
-    command = [
-        *(python, "-m", "invarlock.cli", "calibrate", "null-sweep", "--config", str(CONFIG), "--json"),
-        *("--fresh", "--out", str(folder / "out-command")),
-    ]
-    plain = (python, "-m", "benchmarks.plain_sweep")
+def default_round(folder: Path, services: Served) -> Round:
+    """Every form of the default sweep once."""
     return {
-        "bare": run(environment, folder / "bare", *plain, "bare", str(folder / "out-bare")),
-        "library": run(environment, folder / "library", *plain, "library", str(folder / "out-library")),
-        "flow": run(environment, folder / "flow", python, "-c", FLOW, str(folder / "out-flow")),
-        "command": run(environment, folder / "command", *command),
-        "again": run(environment, folder / "command", *command),
+        "bare": services.python(folder / "bare", *PLAIN, "bare", str(folder / "out-bare")),
+        "flow": services.python(folder / "flow", "-c", FLOW, str(folder / "out-flow")),
+        **library_and_command(folder, services, NullKind.NOOP),
+        "again": by_command(folder, services, NullKind.NOOP),
     }
 
 
+def library_and_command(folder: Path, services: Served, null: NullKind) -> Round:
+    """A sweep by plain calls and by command, both on empty stores."""
+    out = str(folder / "out-library")
+    return {
+        "library": services.python(folder / "library", *PLAIN, "library", out, null.value),
+        "command": by_command(folder, services, null),
+    }
+
+
+def by_command(folder: Path, services: Served, null: NullKind) -> Timed:
+    """A sweep as a user runs it."""
+    out = folder / "out-command"
+    return services.calibrate(folder / "command", "null-sweep", CONFIG, out, "--null", null.value)
+
+
 def main() -> None:
-    """Print the table."""
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    """Print the tables."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    with tempfile.TemporaryDirectory(prefix="invarlock-bench-") as name:
-        folder = Path(name)
-        server = prefect_server(folder / "server")
-        start = time.perf_counter()
-        api = prefect_api_url(server.start().url)
-        server_s = time.perf_counter() - start
-        environment = {
-            **os.environ,
-            "PREFECT_API_URL": api,
-            "OMP_WAIT_POLICY": "PASSIVE",
-        }
-        try:
-            measured = [one_round(folder / str(number), environment) for number in range(rounds)]
-        finally:
-            server.stop()
-    show(measured, server_s)
-
-
-def show(rounds: list[dict[str, Timed]], server_s: float) -> None:
-    """The rows of docs/benchmarks.md."""
-
-    def median(values: list[float]) -> float:
-        return statistics.median(values)
-
-    work = {name: median([r[name].work_s for r in rounds]) for name in ("bare", "library", "flow")}
-    wall = {name: median([r[name].wall_s for r in rounds]) for name in rounds[0]}
-    ratio = median([r["flow"].work_s / r["bare"].work_s for r in rounds])
-    over = median([r["command"].wall_s - r["library"].wall_s for r in rounds])
-    counts = rounds[0]["flow"].printed["measured"]
+    with tempfile.TemporaryDirectory(prefix="invarlock-bench-") as name, served(Path(name)) as services:
+        default, minute = [], []
+        for number in range(rounds):
+            default.append(default_round(Path(name) / f"default-{number}", services))
+            minute.append(library_and_command(Path(name) / f"minute-{number}", services, NullKind.BENIGN))
     print(
-        f"{len(rounds)} rounds, medians; Prefect server start on a fresh home {server_s:.1f} s (not in any row)\n"
+        f"{rounds} rounds, medians; Prefect server start on a fresh home {services.start_s:.1f} s (in no row)\n"
     )
+    show_default(default)
+    show_minute(minute)
+
+
+def show_default(rounds: Sequence[Round]) -> None:
+    """The rows of the default sweep in docs/benchmarks.md."""
+    work = {name: median(r[name].work_s for r in rounds) for name in ("bare", "library", "flow")}
+    wall = {name: median(r[name].wall_s for r in rounds) for name in rounds[0]}
+    ratio = median(r["flow"].work_s / r["bare"].work_s for r in rounds)
+    counts = rounds[0]["flow"].printed["measured"]
     print("| what | whole process s | work s |\n|---|---:|---:|")
     print(f"| bare loop | {wall['bare']:.1f} | {work['bare']:.1f} |")
     print(f"| library calls, no orchestrator | {wall['library']:.1f} | {work['library']:.1f} |")
@@ -131,8 +92,36 @@ def show(rounds: list[dict[str, Timed]], server_s: float) -> None:
     print(f"| command | {wall['command']:.1f} | |")
     print(f"| command again, all in the store | {wall['again']:.1f} | |")
     print(f"\nflow work / bare loop: {ratio:.2f} (target <= 1.25)")
-    print(f"command over library, whole process: {over:+.1f} s (target <= 4 s)")
+    print(f"command over library, whole process: {over(rounds):+.1f} s")
+    print(f"measured: {counts['window_loss']} window losses, {counts['tensor_stats']} matrices\n")
+
+
+def show_minute(rounds: Sequence[Round]) -> None:
+    """The longer sweep, and in which of its parts the command spends more."""
+    counts = rounds[0]["command"].printed["work"]["measured"]
+    library = median_parts([r["library"].wall_s for r in rounds], [r["library"].printed for r in rounds])
+    command = median_parts(
+        [r["command"].wall_s for r in rounds], [r["command"].printed["work"] for r in rounds]
+    )
+    names = ("plan", "measure and judge; the command logs the runs", "imports, files, exit", "whole process")
+    print("`--null benign`, another edit for each seed:\n")
+    print("| part | library calls s | command s |\n|---|---:|---:|")
+    for name, plain, ordered in zip(names, library, command, strict=True):
+        print(f"| {name} | {plain:.1f} | {ordered:.1f} |")
+    print(f"\ncommand over library, whole process: {over(rounds):+.1f} s (target <= 4 s)")
     print(f"measured: {counts['window_loss']} window losses, {counts['tensor_stats']} matrices")
+
+
+def median_parts(walls: Sequence[float], printed: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Seconds of planning, of measuring, of all the rest, and of the process."""
+    plans, measures = zip(*(one["seconds"].values() for one in printed), strict=True)
+    rests = [wall - sum(parts) for wall, *parts in zip(walls, plans, measures, strict=True)]
+    return [median(part) for part in (plans, measures, rests, walls)]
+
+
+def over(rounds: Sequence[Round]) -> float:
+    """Seconds that the command takes longer than the library calls."""
+    return median(r["command"].wall_s - r["library"].wall_s for r in rounds)
 
 
 if __name__ == "__main__":
