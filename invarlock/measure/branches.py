@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -19,7 +20,7 @@ from invarlock.measure.records import BranchMoments, BranchRecord, Tap, WindowLo
 from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
 
 KIND = "branch_moments"
-_VERSION = 1
+_VERSION = 2  # 1 did not say over how many positions a branch was measured
 
 
 def measure_branches(
@@ -55,10 +56,18 @@ def measure_branches(
     return BranchRecord(losses=losses, moments=moments)
 
 
+@dataclass(frozen=True)
+class _Branch:
+    """One branch in one pass. moments: of each window; positions: of a window, the same for all of a pass."""
+
+    moments: Sequence[float]
+    positions: int
+
+
 def _run(
     model: LoadedModel, windows: Sequence[Window], taps: Sequence[Tap]
 ) -> list[tuple[WindowLoss, BranchMoments]]:
-    recorded: dict[str, list[float]] = {}
+    recorded: dict[str, _Branch] = {}
     hooks = (
         (model.module.get_submodule(tap.module), partial(_record, recorded, tap, windows)) for tap in taps
     )
@@ -68,7 +77,8 @@ def _run(
         BranchMoments(
             window_id=window.id,
             tokens=len(window.tokens),
-            second_moments={tap.module: recorded[tap.module][row] for tap in taps},
+            second_moments={tap.module: recorded[tap.module].moments[row] for tap in taps},
+            positions={tap.module: recorded[tap.module].positions for tap in taps},
         )
         for row, window in enumerate(windows)
     ]
@@ -76,7 +86,7 @@ def _run(
 
 
 def _record(
-    recorded: dict[str, list[float]],
+    recorded: dict[str, _Branch],
     tap: Tap,
     windows: Sequence[Window],
     module: torch.nn.Module,
@@ -85,7 +95,8 @@ def _record(
 ) -> None:
     moments = second_moments(output, bias_of(module), len(windows))
     _ensure_finite(moments, tap, windows)  # here, so that the first branch that breaks is the one named
-    recorded[tap.module] = moments
+    positions = output.numel() // (output.shape[-1] * len(windows))
+    recorded[tap.module] = _Branch(moments=moments, positions=positions)
 
 
 def second_moments(output: torch.Tensor, bias: torch.Tensor | None, windows: int) -> list[float]:

@@ -223,13 +223,15 @@ class Tap(Record):
 class BranchMoments(Record):
     """Second moments of every branch on one window.
 
-    tokens: valid positions of the window; second_moments: by tap module, the mean over valid positions and features
-    of the squared branch output less the projection's bias.
+    tokens: of the window's input; second_moments: by tap module, the mean over valid positions and features of the
+    squared branch output less the projection's bias; positions: by tap module, how many that mean is over (a decoder
+    beside an encoder has those of the labels).
     """
 
     window_id: str
     tokens: int
     second_moments: Mapping[str, float]
+    positions: Mapping[str, int]
 
 
 class BranchRecord(Record):

@@ -35,9 +35,26 @@ def test_ten_and_more_are_winsorized_at_2_and_98_percent_before_chunking(n):
     assert robust_moment(values, [64] * n) == pytest.approx(statistics.median(means))
 
 
-def test_a_chunk_weighs_its_windows_by_their_tokens():
-    # Nine windows: the first chunk holds two, of 30 and 10 tokens; the median of eight lies between 2 and 4.
+def test_a_chunk_weighs_its_windows_by_their_positions():
+    # Nine windows: the first chunk holds two, of 30 and 10 positions; the median of eight lies between 2 and 4.
     assert robust_moment([1.0, 5.0, 0, 0, 0, 4, 9, 9, 9], [30, 10] + [1] * 7) == pytest.approx(3.0)
+
+
+def test_a_branch_weighs_by_its_own_positions_whatever_the_windows_tokens_are():
+    encoder, decoder = tap(0), tap(1)
+    values = [1.0, 5.0, 0, 0, 0, 4, 9, 9, 9]
+    windows = [
+        BranchMoments(
+            window_id=f"w{i}",
+            tokens=24,
+            second_moments={encoder.module: value, decoder.module: value},
+            positions={encoder.module: 24, decoder.module: 30 if i == 0 else 10},
+        )
+        for i, value in enumerate(values)
+    ]
+    # The first chunk's mean is (1 + 5) / 2 and (30 x 1 + 10 x 5) / 40, the median of eight between it and 4.
+    assert tap_moment(encoder, windows, arm="the baseline") == pytest.approx((3.0 + 4.0) / 2)
+    assert tap_moment(decoder, windows, arm="the baseline") == pytest.approx((2.0 + 4.0) / 2)
 
 
 def test_odd_windows_do_not_carry_it_away():
@@ -53,11 +70,16 @@ def test_a_moment_that_was_not_measured_names_tap_and_windows():
     assert caught.value.where == "model.layers.1.mlp.down_proj, windows w0, w1"
 
 
-@pytest.mark.parametrize(("value", "tokens"), [(float("nan"), 16), (float("inf"), 16), (-1.0, 16), (1.0, 0)])
-def test_a_moment_that_is_no_mean_square_is_an_error_even_where_the_median_would_hide_it(value, tokens):
+@pytest.mark.parametrize(
+    ("value", "positions"), [(float("nan"), 16), (float("inf"), 16), (-1.0, 16), (1.0, 0)]
+)
+def test_a_moment_that_is_no_mean_square_is_an_error_even_where_the_median_would_hide_it(value, positions):
     windows = moments({tap(0): 1.0})
     windows[2] = BranchMoments.model_construct(
-        window_id="w2", tokens=tokens, second_moments={tap(0).module: value}
+        window_id="w2",
+        tokens=16,
+        second_moments={tap(0).module: value},
+        positions={tap(0).module: positions},
     )
     with pytest.raises(MeasurementError, match="of the edited model is not a finite mean square") as caught:
         tap_moment(tap(0), windows, arm="the edited model")

@@ -25,7 +25,11 @@ def tap(block: int, family: Family = Family.FFN) -> Tap:
 def moments(by_tap: Mapping[Tap, float], windows: int = 8) -> list[BranchMoments]:
     """The same moments on every window."""
     values = {tap.module: value for tap, value in by_tap.items()}
-    return [BranchMoments(window_id=f"w{i}", tokens=16, second_moments=values) for i in range(windows)]
+    positions = dict.fromkeys(values, 16)
+    return [
+        BranchMoments(window_id=f"w{i}", tokens=16, second_moments=values, positions=positions)
+        for i in range(windows)
+    ]
 
 
 def propose(alphas: Mapping[int, float], **policy: object) -> ScaleProposal:

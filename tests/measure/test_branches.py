@@ -38,7 +38,7 @@ def test_moments_are_those_of_input_times_weight(name, lively, opened, store):
         if tap.module.startswith("decoder."):
             length = len(windows[len(expected) // len(taps)].labels)
         assert branch.numel() == length * 32
-        expected.append((tap.module, float((branch**2).sum()) / branch.numel()))
+        expected.append((tap.module, float((branch**2).sum()) / branch.numel(), length))
 
     handles = [
         model.module.get_submodule(tap.module).register_forward_hook(
@@ -54,8 +54,10 @@ def test_moments_are_those_of_input_times_weight(name, lively, opened, store):
     assert [moments.window_id for moments in record.moments] == [window.id for window in windows]
     for i, moments in enumerate(record.moments):
         assert moments.tokens == 24
-        by_hand = dict(expected[i * len(taps) : (i + 1) * len(taps)])
+        of_window = expected[i * len(taps) : (i + 1) * len(taps)]
+        by_hand = {module: moment for module, moment, _ in of_window}
         assert moments.second_moments == pytest.approx(by_hand, rel=1e-5)
+        assert moments.positions == {module: length for module, _, length in of_window}
         assert min(by_hand.values()) > 0
 
 
@@ -93,6 +95,16 @@ def test_numbers_do_not_depend_on_what_runs_beside(lively, opened, tmp_path):
         for window in windows
     ]
     assert list(together.moments) == alone
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_a_decoder_is_measured_over_the_positions_of_the_labels(batch_size, lively, opened, store):
+    taps, windows = taps_of(opened("t5")), windows_for("t5", 6)
+    record = measure_branches(lively("t5"), windows, taps, store, batch_size=batch_size)
+    for window, moments in zip(windows, record.moments, strict=True):
+        decoder = {moments.positions[tap.module] for tap in taps if tap.module.startswith("decoder.")}
+        encoder = {moments.positions[tap.module] for tap in taps if tap.module.startswith("encoder.")}
+        assert (encoder, decoder, moments.tokens) == ({24}, {len(window.labels)}, 24)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "opt", "t5"])

@@ -47,7 +47,7 @@ def test_many_differing_windows_are_counted() -> None:
 
 
 def test_moments_pair_with_moments() -> None:
-    moments = [BranchMoments(window_id="w", tokens=4, second_moments={})]
+    moments = [BranchMoments(window_id="w", tokens=4, second_moments={}, positions={})]
     require_same_windows(moments, moments, arms=ARMS)
     with pytest.raises(DataError, match="same windows"):
         require_same_windows(moments, [], arms=ARMS)
