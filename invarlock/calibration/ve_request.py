@@ -9,8 +9,7 @@ from pydantic import Field, model_validator
 
 from invarlock.calibration.sweep_request import SweepRequest
 from invarlock.calibration.ve_records import MinEffectRule
-
-FEWEST_WINDOWS = 2  # no interval comes from one
+from invarlock.policy.variance import FEWEST_WINDOWS
 
 
 class VeSweepRequest(SweepRequest):

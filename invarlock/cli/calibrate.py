@@ -10,7 +10,7 @@ import typer
 from invarlock.calibration.null_request import CapRule, NullKind, NullSweepRequest
 from invarlock.calibration.sweep_settings import SweepSettings, read_null_settings, read_ve_settings
 from invarlock.calibration.ve_records import MinEffectRule
-from invarlock.calibration.ve_request import FEWEST_WINDOWS, VeSweepRequest
+from invarlock.calibration.ve_request import VeSweepRequest
 from invarlock.cli.console import progress_shown
 from invarlock.cli.sweep_options import (
     DECIDE,
@@ -35,6 +35,7 @@ from invarlock.cli.sweep_options import (
     tell,
 )
 from invarlock.policy.schema import Tier
+from invarlock.policy.variance import FEWEST_WINDOWS
 
 if TYPE_CHECKING:
     from invarlock.checkpoints.checkpoint import Checkpoint

@@ -12,11 +12,9 @@ from enum import StrEnum
 from invarlock.errors import DataError
 from invarlock.measure.records import VirtualScales, WindowLoss
 from invarlock.metrics.paired_windows import pair_losses
-from invarlock.policy.variance import VariancePolicy
+from invarlock.policy.variance import FEWEST_WINDOWS, VariancePolicy
 from invarlock.record import Record
 from invarlock.stats.paired_interval import paired_interval
-
-FEWEST_WINDOWS = 2  # below it there is no interval
 
 
 class GateReason(StrEnum):
@@ -65,8 +63,8 @@ def decide_gate(
 ) -> PredictiveGate:
     """Decide from losses of A (``edited``) and B (``equalized``, empty where B was not run).
 
-    asked: calibration windows that were asked for. Raises DataError when the arms' windows differ or there are more
-    than asked, MeasurementError for a loss that is not finite, with window ids and arm.
+    asked: calibration windows that were asked for. Raises DataError when the arms' windows differ or repeat or there
+    are more than asked, MeasurementError for a loss that is not finite, with window ids and arm.
     """
     if len(edited) > asked:
         raise DataError(
@@ -74,24 +72,14 @@ def decide_gate(
         )
     missing = _nothing_to_judge(scales, len(edited), asked, policy)
     if missing is not None:
-        return PredictiveGate(
-            evaluated=False,
-            passed=False,
-            reason=missing,
-            delta_ci=None,
-            gain_ci=None,
-            mean_delta=None,
-            ci_method=None,
-            min_effect_lognll=policy.min_effect_lognll,
-            one_sided=policy.predictive_one_sided,
-            deviation=None,
-            windows=len(edited),
-        )
+        return _not_evaluated(missing, len(edited), policy)
     pairs = pair_losses(equalized, edited, arms=("B (virtual scales)", "A (edited)"))
     interval = paired_interval(pairs.deltas, pairs.tokens, one_sided=policy.predictive_one_sided)
     reason = weigh_interval(
         interval.mean, (interval.lower, interval.upper), min_effect=policy.min_effect_lognll
     )
+    if reason is GateReason.CI_UNAVAILABLE:
+        return _not_evaluated(reason, len(edited), policy)
     return PredictiveGate(
         evaluated=True,
         passed=reason is GateReason.CI_GAIN_MET,
@@ -111,12 +99,15 @@ def weigh_interval(mean: float, delta_ci: tuple[float, float], *, min_effect: fl
     """The reason that an interval of B - A gives, nats per token; ``ci_gain_met`` alone lets the gate pass.
 
     It passes when the interval excludes 0, its upper end <= -min_effect and its mean <= -min_effect. An interval
-    that touches 0 contains it.
+    that touches 0 contains it. One without a width is none (``ci_unavailable``): windows that all moved alike show
+    no spread, so nothing says how far their mean can be off, be they two that agree by chance or all exactly 0.
 
     >>> weigh_interval(-0.002, (-0.003, -0.001), min_effect=0.0).value
     'ci_gain_met'
     """
     lower, upper = delta_ci
+    if lower == upper:
+        return GateReason.CI_UNAVAILABLE
     if lower <= 0.0 <= upper:
         return GateReason.CI_CONTAINS_ZERO
     if lower > min_effect:
@@ -126,6 +117,22 @@ def weigh_interval(mean: float, delta_ci: tuple[float, float], *, min_effect: fl
     if upper > -min_effect or mean > -min_effect:
         return GateReason.GAIN_BELOW_THRESHOLD
     return GateReason.CI_GAIN_MET
+
+
+def _not_evaluated(reason: GateReason, windows: int, policy: VariancePolicy) -> PredictiveGate:
+    return PredictiveGate(
+        evaluated=False,
+        passed=False,
+        reason=reason,
+        delta_ci=None,
+        gain_ci=None,
+        mean_delta=None,
+        ci_method=None,
+        min_effect_lognll=policy.min_effect_lognll,
+        one_sided=policy.predictive_one_sided,
+        deviation=None,
+        windows=windows,
+    )
 
 
 def _nothing_to_judge(

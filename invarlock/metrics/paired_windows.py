@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -42,8 +43,8 @@ class PairedLosses:
 def pair_losses(first: Sequence[WindowLoss], second: Sequence[WindowLoss], *, arms: Arms) -> PairedLosses:
     """Losses of ``first`` less those of ``second``, window by window; ``arms`` names the two in messages.
 
-    Raises DataError when their windows differ, MeasurementError for a loss that is not finite or is over no token:
-    a window is never left out of one arm.
+    Raises DataError when their windows differ or one is there twice, MeasurementError for a loss that is not finite or
+    is over no token: a window is never left out of one arm.
     """
     for arm, losses in zip(arms, (first, second), strict=True):
         _require_usable(losses, arm)
@@ -57,16 +58,25 @@ def pair_losses(first: Sequence[WindowLoss], second: Sequence[WindowLoss], *, ar
 
 
 def require_same_windows(first: Sequence[OnWindow], second: Sequence[OnWindow], *, arms: Arms) -> None:
-    """DataError that names the windows unless both arms have the same ids and token counts in the same order."""
+    """DataError that names the windows unless both arms have the same ids and token counts in the same order.
+
+    No window may be there twice: its repeats show nothing new, and would pass for evidence.
+    """
     ours, theirs = ([(each.window_id, each.tokens) for each in arm] for arm in (first, second))
-    if ours == theirs:
-        return
     places = [pair for pair in zip_longest(ours, theirs) if pair[0] != pair[1]]
-    raise DataError(
-        f"{arms[0]} and {arms[1]} were not evaluated on the same windows",
-        where=name_windows([window[0] for pair in places for window in pair if window is not None]),
-        fix="evaluate both on one schedule, in its order",
-    )
+    if places:
+        raise DataError(
+            f"{arms[0]} and {arms[1]} were not evaluated on the same windows",
+            where=name_windows([window[0] for pair in places for window in pair if window is not None]),
+            fix="evaluate both on one schedule, in its order",
+        )
+    repeated = [name for name, times in Counter(name for name, _ in ours).items() if times > 1]
+    if repeated:
+        raise DataError(
+            f"{arms[0]} and {arms[1]} were evaluated on a window more than once",
+            where=name_windows(repeated),
+            fix="name each window of the schedule once",
+        )
 
 
 def _require_usable(losses: Sequence[WindowLoss], arm: str) -> None:

@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field
 
 from invarlock.policy.keys import Count, Real, Relaxes, Section, Switch, calibrated, choice, policy
 
+FEWEST_WINDOWS = 2  # that the predictive gate can decide on: no interval comes from one
+
 
 def _patterns(value: object) -> object:
     """One pattern is a list of one."""

@@ -43,6 +43,8 @@ def decide(deltas, *, scales=SCALES, asked=None, **policy):
         (0.002, (0.001, 0.004), 0.0, "regression_detected"),
         (0.02, (0.016, 0.05), 0.016, "mean_not_negative"),  # not entirely above the threshold
         (0.0, (-0.03, -0.02), 0.0, "mean_not_negative"),
+        (-0.02, (-0.02, -0.02), 0.0, "ci_unavailable"),  # no width: nothing says how far the mean can be off
+        (0.0, (0.0, 0.0), 0.0, "ci_unavailable"),
     ],
 )
 def test_what_an_interval_says(mean, interval, min_effect, reason):
@@ -109,7 +111,6 @@ def test_two_sided_asks_for_more():
         (-1, 0.05, "gain_below_threshold"),
         (1, 0.0, "regression_detected"),
         (1, 0.05, "mean_not_negative"),
-        (0, 0.0, "ci_contains_zero"),
     ],
 )
 def test_from_losses_to_reason(sign, min_effect, reason):
@@ -117,6 +118,27 @@ def test_from_losses_to_reason(sign, min_effect, reason):
     assert gate.reason == reason
     assert gate.evaluated
     assert gate.passed == (reason == "ci_gain_met")
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [-0.25, -0.25],  # two windows that agree by chance
+        [-0.25] * 6,
+        [0.0] * 6,  # scales that change nothing
+    ],
+)
+def test_windows_that_all_moved_alike_prove_nothing(deltas):
+    gate = decide(deltas)
+    assert (gate.reason, gate.evaluated, gate.passed) == (GateReason.CI_UNAVAILABLE, False, False)
+    assert gate.delta_ci is gate.gain_ci is gate.mean_delta is gate.ci_method is gate.deviation is None
+
+
+def test_one_window_six_times_is_an_error():
+    arms = [losses(deltas)[:1] * 6 for deltas in ([0.0], [-0.02])]
+    with pytest.raises(DataError, match="on a window more than once") as caught:
+        decide_gate(SCALES, *arms, asked=6, policy=VariancePolicy())
+    assert caught.value.where == "windows w0"
 
 
 def test_arms_on_other_windows_are_an_error():
@@ -149,15 +171,16 @@ def test_met_is_exactly_the_three_conditions(mean, interval, min_effect):
     lower, upper = interval
     met = weigh_interval(mean, (lower, upper), min_effect=min_effect) is GateReason.CI_GAIN_MET
     conditions = upper <= -min_effect and mean <= -min_effect and not lower <= 0.0 <= upper
-    assert met == (conditions and mean < 0.0)
+    assert met == (conditions and mean < 0.0 and lower < upper)
 
 
 @given(st.lists(FINITE, min_size=2, max_size=9), st.booleans(), st.floats(0.0, 0.1))
 def test_enabled_implies_all_three_conditions(deltas, one_sided, min_effect):
     gate = decide(deltas, predictive_one_sided=one_sided, min_effect_lognll=min_effect)
-    assert gate.evaluated
+    assert gate.evaluated == (gate.reason is not GateReason.CI_UNAVAILABLE)
     if gate.passed:
         lower, upper = gate.delta_ci
+        assert lower < upper
         assert upper <= -min_effect
         assert gate.mean_delta <= -min_effect
         assert not lower <= 0.0 <= upper

@@ -40,6 +40,14 @@ def test_arms_on_other_windows_are_an_error_that_names_them(second: list[WindowL
     assert caught.value.where == named
 
 
+def test_a_window_that_is_there_twice_is_an_error_that_names_it() -> None:
+    again = losses(1.0, 2.0, 3.0)
+    again += [again[1], again[0], again[1]]
+    with pytest.raises(DataError, match="B and A were evaluated on a window more than once") as caught:
+        pair_losses(again, again, arms=ARMS)
+    assert caught.value.where == "windows w0, w1"
+
+
 def test_many_differing_windows_are_counted() -> None:
     with pytest.raises(DataError) as caught:
         pair_losses(losses(*range(9)), [], arms=ARMS)
