@@ -39,8 +39,16 @@ class TapMoments(Record):
 
     @property
     def size(self) -> float:
-        """|clamped - 1|: what every threshold looks at."""
+        """|clamped - 1|: what the largest are chosen by."""
         return abs(self.clamped - 1.0)
+
+    def below(self, threshold: float) -> bool:
+        """|clamped - 1| < threshold, by its ends: the difference in floats puts 0.9 nearer to 1 than 1.1."""
+        return 1.0 - threshold < self.clamped < 1.0 + threshold
+
+    def above(self, threshold: float) -> bool:
+        """|clamped - 1| > threshold, likewise."""
+        return not 1.0 - threshold <= self.clamped <= 1.0 + threshold
 
 
 class TapProposal(TapMoments):
@@ -99,7 +107,7 @@ def propose_scales(
     none is kept, the topk_backstop largest above half of both thresholds are. At last the max_adjusted_modules
     largest stay, by |alpha - 1| before the step limit (which makes most of them equal), ties by name.
 
-    Raises PolicyError when no tap is named, DataError when the arms' windows differ or there are none,
+    Raises PolicyError when no tap is named, DataError when the arms' windows differ or repeat or there are none,
     MeasurementError for a moment that is missing, not finite or 0.
     """
     considered = matching_taps(taps, policy.tap)
@@ -141,16 +149,16 @@ def _limited(clamped: float, policy: VariancePolicy) -> float:
 
 
 def _too_small(measured: TapMoments, policy: VariancePolicy) -> Dropped | None:
-    if measured.size < policy.deadband:
+    if measured.below(policy.deadband):
         return Dropped.DEADBAND
-    if measured.size < policy.min_abs_adjust:
+    if measured.below(policy.min_abs_adjust):
         return Dropped.MIN_ABS_ADJUST
     return Dropped.ZERO_STEP if _limited(measured.clamped, policy) == 1.0 else None
 
 
 def _backstop(measured: Sequence[TapMoments], policy: VariancePolicy) -> list[TapMoments]:
     floor = max(policy.deadband, policy.min_abs_adjust) / 2
-    candidates = [each for each in measured if each.size > floor and _limited(each.clamped, policy) != 1.0]
+    candidates = [each for each in measured if each.above(floor) and _limited(each.clamped, policy) != 1.0]
     return _largest(candidates, policy.topk_backstop)
 
 

@@ -69,6 +69,19 @@ def test_deadband_and_floor_each_drop_what_is_below_and_say_so():
     assert factors({0: 0.75}, min_abs_adjust=0.25) == {0: 0.75}
 
 
+@pytest.mark.parametrize("size", [0.012, 0.02, 0.03, 0.1])
+def test_at_a_threshold_both_sides_of_1_behave_alike(size):
+    """1.1 - 1 is more than 0.1 in floats, and 1 - 0.9 less: the difference would drop one and keep the other."""
+    alphas = {0: 1.0 - size, 1: 1.0 + size}
+    assert factors(alphas, deadband=size) == alphas
+    assert factors(alphas, min_abs_adjust=size) == alphas
+    assert factors(alphas, deadband=2 * size, topk_backstop=2) == {}
+    inside = {0: math.nextafter(1.0 - size, 1.0), 1: math.nextafter(1.0 + size, 1.0)}
+    assert factors(inside, deadband=size) == {}
+    outside = {0: math.nextafter(1.0 - size, 0.0), 1: math.nextafter(1.0 + size, 2.0)}
+    assert factors(outside, deadband=2 * size, topk_backstop=2) == outside
+
+
 def test_step_limits_what_is_kept_and_not_what_is_compared():
     # The conservative tier: a step below both thresholds must not make every scale vanish.
     assert factors({0: 0.9, 1: 1.08, 2: 1.01}, deadband=0.03, min_abs_adjust=0.02, max_scale_step=0.015) == {
@@ -138,7 +151,8 @@ def test_every_tier_keeps_its_limits(alphas, tier):
     for each in found:
         assert 0.0 < abs(each.factor - 1.0) <= policy.max_scale_step + 1e-12
         assert (each.factor > 1.0) == (each.alpha > 1.0)
-        assert each.backstop or abs(each.clamped - 1.0) >= max(policy.deadband, policy.min_abs_adjust)
+        least = max(policy.deadband, policy.min_abs_adjust)
+        assert each.backstop or not 1.0 - least < each.clamped < 1.0 + least
     assert not policy.max_adjusted_modules or len(found) <= policy.max_adjusted_modules
     if not policy.topk_backstop:
         assert not any(each.backstop for each in found)
