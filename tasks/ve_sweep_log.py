@@ -41,14 +41,12 @@ def ve_run_entry(report: VeRunReport) -> Entry:
 
 
 def ve_sweep_metrics(report: VeSweepReport) -> dict[str, float]:
-    """What the sweep found, by tier."""
-    return {
-        f"{tier}.{name}": value
-        for tier, summary in report.summaries.items()
-        for name, value in (
-            ("min_effect_lognll", summary.recommendations.min_effect_lognll),
-            ("expected_enable_rate", summary.recommendations.expected_enable_rate),
-            ("enable_rate_now", summary.observed.enable_rate),
-            ("n_effective", float(summary.evidence.n_effective)),
-        )
-    }
+    """What the sweep found, by tier; no recommendation where nothing was measured."""
+    metrics = {}
+    for tier, summary in report.summaries.items():
+        metrics[f"{tier}.enable_rate_now"] = summary.observed.enable_rate
+        metrics[f"{tier}.n_effective"] = float(summary.evidence.n_effective)
+        if (advice := summary.measured) is not None:
+            metrics[f"{tier}.min_effect_lognll"] = advice.min_effect_lognll
+            metrics[f"{tier}.expected_enable_rate"] = advice.expected_enable_rate
+    return metrics

@@ -41,15 +41,15 @@ def summarize_ve_sweep_reports(
     target_enable_rate: share of the runs that may still be enabled.
     safety_margin: the value of either rule is multiplied by 1 + safety_margin, then rounded up to 6 decimals.
     predictive_one_sided: the tier's; all reports that name theirs must agree.
-    rule: whose value is recommended; the summary holds both.
+    rule: whose value is recommended; the summary holds both. Where no run has an interval the target rate's is 0
+        (page 4) and there is no half-width: ``recommendations`` is null then.
     pool: digests of related baselines that are pooled on purpose; without it the reports must share one
         baseline.
 
     Raises
     ------
     ConfigError: a rate or margin out of range.
-    DataError: no usable report, reports that mix tiers, baselines or policy, or a half-width asked for where
-        no run has an interval.
+    DataError: no usable report, one that contradicts itself, or reports that mix tiers, baselines or policy.
     """
     observations = tuple(read_ve_observation(report, position) for position, report in enumerate(reports))
     summary = summarize_ve_runs(
@@ -88,12 +88,6 @@ def summarize_ve_runs(
     curve = power_curve(runs, tier=tier, one_sided=predictive_one_sided)
     by_rule = recommend(gains, curve, target=target_enable_rate, margin=safety_margin)
     chosen = by_rule[rule]
-    if chosen is None:
-        raise DataError(
-            "no run has an interval and a deviation to take a half-width from",
-            where=f"tier {tier}",
-            fix="leave the tier out, or use the rule target-rate",
-        )
     return VeSummary(
         tier=tier,
         n_runs=len(observations),

@@ -15,42 +15,40 @@ Draws = Sequence[Sequence[VeObservation]]
 
 
 def weigh_ve_evidence(
-    runs: Sequence[VeObservation], chosen: VeRecommendation, *, target: float, one_sided: bool
+    runs: Sequence[VeObservation], chosen: VeRecommendation | None, *, target: float, one_sided: bool
 ) -> VeEvidence:
     """Evidence of the runs for an enable rate of at most ``target`` at the recommended value.
 
     A draw's window counts are prefixes of one another, so its runs are one observation: what counts as
     independent is a draw of windows on an edited model. The target is shown when the recommended value lies above
-    the distribution-free upper confidence bound of the (1 - target) quantile of a draw's largest gain.
+    the distribution-free upper confidence bound of the (1 - target) quantile of a draw's largest gain. chosen: None
+    where the rule gives no value.
     """
     draws = distinct_draws(runs)
     largest = [max(run.gain(one_sided=one_sided) for run in draw) for draw in draws]
-    passing = count_passing(largest, chosen.min_effect_lognll)
+    passing = None if chosen is None else count_passing(largest, chosen.min_effect_lognll)
     evaluated = any(run.delta_ci is not None for run in runs)
-    exceeds = (
-        fresh_run_exceeds([len(draw) for draw in draws], target)
-        if chosen.rule is MinEffectRule.TARGET_RATE
-        else None
-    )
+    by_rate = chosen is not None and chosen.rule is MinEffectRule.TARGET_RATE
+    exceeds = fresh_run_exceeds([len(draw) for draw in draws], target) if by_rate else None
     needed = clean_runs_needed(target, confidence=CONFIDENCE) if 0 < target < 1 else None
     shown = False
-    if evaluated and needed is not None and len(draws) >= needed:
+    if chosen is not None and evaluated and needed is not None and len(draws) >= needed:
         bound = quantile_upper_bound(largest, 1 - target, confidence=CONFIDENCE).value
         shown = bound is not None and not passes(bound, chosen.min_effect_lognll)
     return VeEvidence(
         n_effective=len(draws),
         n_passing=passing,
         confidence=CONFIDENCE,
-        draw_interval=clopper_pearson(passing, len(draws), confidence=CONFIDENCE),
+        draw_interval=None
+        if passing is None
+        else clopper_pearson(passing, len(draws), confidence=CONFIDENCE),
         fresh_run_exceeds=exceeds,
         runs_needed=needed,
         target_shown=shown,
         statement=" ".join(
             [
                 _seen(runs, len(draws), chosen, one_sided),
-                _outlook(exceeds, target)
-                if evaluated
-                else "No run has a confidence interval: the value rests on nothing measured.",
+                _outlook(exceeds, target) if chosen is not None and evaluated else _unmeasured(chosen),
                 _needed(needed, shown, target),
             ]
         ),
@@ -86,14 +84,25 @@ def fresh_run_exceeds(sizes: Sequence[int], target: float) -> float:
     return min(1.0, (allowed + max(sizes)) / (min(sizes) * (len(sizes) + 1)))
 
 
-def _seen(runs: Sequence[VeObservation], n: int, chosen: VeRecommendation, one_sided: bool) -> str:
+def _seen(runs: Sequence[VeObservation], n: int, chosen: VeRecommendation | None, one_sided: bool) -> str:
     gains = [run.gain(one_sided=one_sided) for run in runs]
-    positive, value = count_passing(gains, 0.0), chosen.min_effect_lognll
+    seen = (
+        f"{len(runs)} runs on {n} distinct draw{'' if n == 1 else 's'} of windows, {count_passing(gains, 0.0)} with "
+        "a gain that its interval vouches for"
+    )
+    if chosen is None:
+        return f"{seen}."
+    value = chosen.min_effect_lognll
     return (
-        f"{len(runs)} runs on {n} distinct draw{'' if n == 1 else 's'} of windows, {positive} with a gain that its "
-        f"interval vouches for; at {value:g} nats per token {count_passing(gains, value)} pass "
+        f"{seen}; at {value:g} nats per token {count_passing(gains, value)} pass "
         f"({chosen.expected_enable_rate:.1%})."
     )
+
+
+def _unmeasured(chosen: VeRecommendation | None) -> str:
+    if chosen is None:
+        return "No run has a confidence interval and its deviation: there is no half-width, and no value."
+    return "No run has a confidence interval: the value rests on nothing measured."
 
 
 def _outlook(exceeds: float | None, target: float) -> str:

@@ -72,16 +72,17 @@ class VeEvidence(Record):
     """How much the runs can show of fresh ones.
 
     n_effective: distinct draws of windows on an edited model; n_passing: those of which any run passes the
-    recommended value; draw_interval: Clopper-Pearson at ``confidence`` of that share; fresh_run_exceeds:
-    distribution-free upper bound on the chance that a fresh draw's run passes the target-rate value without its
-    margin, averaged over sweeps, None under another rule; runs_needed: the fewest draws, none passing, that show
-    the target, None for a target of 0 or 1; target_shown: whether these do, for all of a draw's runs together.
+    recommended value; draw_interval: Clopper-Pearson at ``confidence`` of that share; both None without a value;
+    fresh_run_exceeds: distribution-free upper bound on the chance that a fresh draw's run passes the target-rate
+    value without its margin, averaged over sweeps, None under another rule; runs_needed: the fewest draws, none
+    passing, that show the target, None for a target of 0 or 1; target_shown: whether these do, for all of a draw's
+    runs together.
     """
 
     n_effective: int
-    n_passing: int
+    n_passing: int | None
     confidence: float
-    draw_interval: tuple[float, float]
+    draw_interval: tuple[float, float] | None
     fresh_run_exceeds: float | None
     runs_needed: int | None
     target_shown: bool
@@ -98,8 +99,8 @@ SCOPE_OF_EVIDENCE = (
 class VeSummary(Record):
     """The summary of one tier. n_runs: reports; n_missing: those without the guard, in no rate.
 
-    by_rule: what each rule gives, None for the half-width where nothing was measured; recommendations: the one
-    that goes into the patch; half_width_windows: the window count of the half-width rule.
+    by_rule: what each rule gives, None for a half-width where no run has an interval and its deviation;
+    recommendations: that of the rule asked for; half_width_windows: the window count of the half-width rule.
     """
 
     tier: str
@@ -109,8 +110,13 @@ class VeSummary(Record):
     target_enable_rate: float
     safety_margin: float
     observed: VeObserved
-    recommendations: VeRecommendation
+    recommendations: VeRecommendation | None
     by_rule: Mapping[MinEffectRule, VeRecommendation | None]
     half_width_windows: int | None
     power_curve: tuple[PowerPoint, ...]
     evidence: VeEvidence
+
+    @property
+    def measured(self) -> VeRecommendation | None:
+        """The recommendation if a run has an interval; without one page 4's 0 rests on nothing and is not published."""
+        return self.recommendations if self.observed.n_evaluated else None

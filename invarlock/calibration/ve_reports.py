@@ -11,6 +11,7 @@ from pydantic import Field
 from invarlock.calibration.min_effect import run_gain
 from invarlock.calibration.report_edge import Lenient, ReportEdge, place_of, read_guard
 from invarlock.errors import DataError
+from invarlock.guards.predictive_gate import GateReason, weigh_interval
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -109,14 +110,29 @@ def _observation(report: ReportEdge, metrics: _Metrics, where: str) -> VeObserva
 
 
 def _check(gate: _Gate, where: str) -> None:
-    wrong = None
-    if gate.delta_ci is not None and gate.delta_ci[0] > gate.delta_ci[1]:
-        wrong = f"delta_ci {list(gate.delta_ci)} is upside down"
-    elif gate.delta_ci is not None and gate.mean_delta is None:
-        wrong = "delta_ci has no mean_delta beside it"
-    elif gate.delta_ci is None and gate.passed:
-        wrong = "the gate passed without a delta_ci"
+    wrong = _contradiction(gate)
     if wrong is not None:
         raise DataError(
             f"metrics.predictive_gate: {wrong}", where=where, fix="run the sweep that wrote this report again"
         )
+
+
+def _contradiction(gate: _Gate) -> str | None:
+    if gate.delta_ci is None:
+        return "passed without a delta_ci" if gate.passed else None
+    lower, upper = gate.delta_ci
+    if gate.mean_delta is None:
+        return "delta_ci has no mean_delta beside it"
+    if lower >= upper:
+        return f"delta_ci [{lower:g}, {upper:g}] {'has no width' if lower == upper else 'is upside down'}"
+    if not lower <= gate.mean_delta <= upper:
+        return f"mean_delta {gate.mean_delta:g} is not inside delta_ci [{lower:g}, {upper:g}]"
+    # Without a threshold all that is known is that it is not below 0: a gate that passed met that much.
+    reason = weigh_interval(gate.mean_delta, gate.delta_ci, min_effect=gate.min_effect_lognll or 0.0)
+    known = gate.passed or gate.min_effect_lognll is not None
+    if known and gate.passed != (reason is GateReason.CI_GAIN_MET):
+        return (
+            f"passed is {'true' if gate.passed else 'not true'}, but delta_ci [{lower:g}, {upper:g}] reads "
+            f"{reason.value} at min_effect_lognll {gate.min_effect_lognll or 0.0:g}"
+        )
+    return None

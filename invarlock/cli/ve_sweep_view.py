@@ -38,7 +38,7 @@ def _cells(row: MinEffectRow) -> tuple[str, ...]:
         _new(row),
         "none" if other is None else f"{other:g}",
         f"{row.enable_rate_now:.1%}",
-        f"{row.enable_rate:.1%}",
+        "none" if row.enable_rate is None else f"{row.enable_rate:.1%}",
     )
 
 

@@ -24,7 +24,8 @@ def plot_gains(
 ) -> Mapping[str, bytes]:
     """The plot as SVG and PNG, by file ending: a row a tier, in the order of ``gains``. Equal input gives equal bytes.
 
-    gains: of each run; current, recommended: min_effect_lognll; all by tier, in nats per token.
+    gains: of each run; current, recommended: min_effect_lognll; all by tier, in nats per token. A tier for which
+    nothing is recommended has none.
     """
     right = 1.12 * max([*(max(values) for values in gains.values()), *recommended.values()]) or 1e-3
     with plot_style():
@@ -33,24 +34,28 @@ def plot_gains(
         rows = figure.subplots(len(gains), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (tier, values) in zip(rows, gains.items(), strict=True):
             axes.set_title(tier, loc="left", fontsize=9)
-            _draw_row(axes, values, current[tier], recommended[tier], right)
+            _draw_row(axes, values, current[tier], recommended.get(tier), right)
         rows[-1].set_xlabel("gain that the run's interval vouches for, nats per token")
         rows[-1].tick_params(bottom=True, labelbottom=True)
         figure.legend(handles=_legend(), loc="outside lower center", ncols=4, frameon=False)
         return image_files(figure)
 
 
-def _draw_row(axes: Axes, gains: Sequence[float], current: float, recommended: float, right: float) -> None:
+def _draw_row(
+    axes: Axes, gains: Sequence[float], current: float, recommended: float | None, right: float
+) -> None:
     places = _stacked([gain for gain in gains if gain > 0], right)
     axes.scatter([x for x, _ in places], [y for _, y in places], s=18, color=_GAIN, zorder=3)
     if zero := len(gains) - len(places):
         axes.scatter([0.0], [1], s=34, facecolors="white", edgecolors=_NO_GAIN, linewidths=1.4, zorder=4)
         axes.text(-0.015 * right, 1, f"{zero} no gain", ha="right", va="center", color=NOW)
-    axes.axvline(recommended, color=RECOMMENDED, linewidth=1.8, zorder=2)
+    note = "nothing measured"
+    if recommended is not None:
+        axes.axvline(recommended, color=RECOMMENDED, linewidth=1.8, zorder=2)
+        passing = count_passing(gains, recommended)
+        note = f"{passing} of {len(gains)} runs pass the recommended {plain_number(recommended)}"
     if current <= right:
         axes.axvline(current, color=NOW, linestyle="--", linewidth=1.4, zorder=2.5)
-    passing = count_passing(gains, recommended)
-    note = f"{passing} of {len(gains)} runs pass the recommended {plain_number(recommended)}"
     if current > right:
         note += f"; now {plain_number(current)}: off the chart →"
     axes.set_title(note, loc="right", fontsize=8, color=NOW)

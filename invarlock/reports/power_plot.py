@@ -22,7 +22,7 @@ def plot_power(
 ) -> Mapping[str, bytes]:
     """The plot as SVG and PNG, by file ending: a panel a tier, in the order of ``current``. Equal input, equal bytes.
 
-    current, recommended: min_effect_lognll by tier, nats per token.
+    current, recommended: min_effect_lognll by tier, nats per token; a tier for which nothing is recommended has none.
     """
     top = _top(curve, recommended)
     counts = sorted({point.windows for point in curve})
@@ -32,7 +32,7 @@ def plot_power(
         panels = figure.subplots(1, len(current), sharex=True, sharey=True, squeeze=False)[0]
         for panel, tier in zip(panels, current, strict=True):
             points = [point for point in curve if point.tier == tier]
-            _draw_panel(panel, points, current[tier], recommended[tier], top)
+            _draw_panel(panel, points, current[tier], recommended.get(tier), top)
             panel.set_title(tier, loc="left", fontsize=9)
             panel.set_xticks(counts)
             panel.set_xlim(min(counts, default=0) - 1, max(counts, default=0) + 1)
@@ -51,7 +51,7 @@ def _top(curve: Sequence[PowerPoint], recommended: Mapping[str, float]) -> float
 
 
 def _draw_panel(
-    axes: Axes, points: Sequence[PowerPoint], current: float, recommended: float, top: float
+    axes: Axes, points: Sequence[PowerPoint], current: float, recommended: float | None, top: float
 ) -> None:
     widths = [(p.windows, p.mean_ci_width) for p in points if p.mean_ci_width is not None]
     half_widths = [(p.windows, p.half_width) for p in points if p.half_width is not None]
@@ -60,7 +60,8 @@ def _draw_panel(
         axes.plot(x, y, "o-", color=colour, markersize=4, zorder=3)
     if all(point.runs == 0 for point in points):
         axes.text(0.5, 0.5, "no run has an interval", ha="center", transform=axes.transAxes, color=NOW)
-    axes.axhline(recommended, color=RECOMMENDED, linewidth=1.8, zorder=2)
+    if recommended is not None:
+        axes.axhline(recommended, color=RECOMMENDED, linewidth=1.8, zorder=2)
     if current <= top:
         axes.axhline(current, color=NOW, linestyle="--", linewidth=1.4, zorder=2.5)
     else:

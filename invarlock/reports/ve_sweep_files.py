@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from invarlock.calibration.ve_records import SCOPE_OF_EVIDENCE, MinEffectRule, PowerPoint, VeSummary
+from invarlock.calibration.ve_records import (
+    SCOPE_OF_EVIDENCE,
+    MinEffectRule,
+    PowerPoint,
+    VeRecommendation,
+    VeSummary,
+)
 from invarlock.reports.sweep_files import csv_text, patch_text
 from invarlock.reports.ve_run_report import VeRunReport
 from invarlock.reports.ve_sweep_report import VeSweepReport
@@ -55,9 +61,9 @@ def patch_yaml(report: VeSweepReport) -> str:
     A tier of which no run has an interval is left out: nothing measured moves no threshold.
     """
     body = {
-        tier: {"min_effect_lognll": summary.recommendations.min_effect_lognll}
+        tier: {"min_effect_lognll": advice.min_effect_lognll}
         for tier, summary in report.summaries.items()
-        if summary.observed.n_evaluated
+        if (advice := summary.measured) is not None
     }
     return patch_text("variance_guard", report, REPORT, _notes_of_patch(report), body)
 
@@ -67,8 +73,8 @@ def _notes_of_patch(report: VeSweepReport) -> Iterable[str]:
     yield f"scope: {SCOPE_OF_EVIDENCE}"
     for tier, summary in report.summaries.items():
         yield f"evidence ({tier}): {summary.evidence.statement}"
-        if not summary.observed.n_evaluated:
-            yield f"LEFT OUT ({tier}): no run proposed a scale, or none was judged; its value stays"
+        if summary.measured is None:
+            yield f"LEFT OUT ({tier}): no run has an interval that a value could rest on; the one in force stays"
             continue
         if not summary.evidence.target_shown:
             yield f"UNSUPPORTED ({tier}): the runs do not show the target rate {summary.target_enable_rate:g}"
@@ -125,15 +131,20 @@ def _recommendations(report: VeSweepReport, current: Mapping[str, float]) -> lis
         "|---|---:|---:|---|---:|---:|---:|",
     ]
     for tier, summary in report.summaries.items():
-        chosen = summary.recommendations
-        low, high = chosen.enable_rate_interval
-        recommended = f"{chosen.min_effect_lognll:g}" if summary.observed.n_evaluated else "nothing measured"
+        chosen = summary.measured
+        recommended = "nothing measured" if chosen is None else f"{chosen.min_effect_lognll:g}"
         values = " | ".join(_value(summary, rule) for rule in MinEffectRule)
         rows.append(
-            f"| {tier} | {current[tier]:g} | {recommended} | {chosen.rule.value} | {values} | "
-            f"{chosen.expected_enable_rate:.3g} ({low:.3g} to {high:.3g}) |"
+            f"| {tier} | {current[tier]:g} | {recommended} | {report.config.rule} | {values} | {_rate(chosen)} |"
         )
     return rows
+
+
+def _rate(chosen: VeRecommendation | None) -> str:
+    if chosen is None:
+        return "none"
+    low, high = chosen.enable_rate_interval
+    return f"{chosen.expected_enable_rate:.3g} ({low:.3g} to {high:.3g})"
 
 
 def _value(summary: VeSummary, rule: MinEffectRule) -> str:

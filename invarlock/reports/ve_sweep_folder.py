@@ -64,7 +64,11 @@ def write_ve_sweep(
         volatile=work,
     )
     now = {tier.value: policy.policy.variance.min_effect_lognll for tier, policy in plan.policies.items()}
-    new = {tier: summary.recommendations.min_effect_lognll for tier, summary in summaries.items()}
+    new = {
+        tier: advice.min_effect_lognll
+        for tier, summary in summaries.items()
+        if (advice := summary.measured) is not None
+    }
     gains = {tier: summary.observed.gains.values for tier, summary in summaries.items()}
     pictures = {
         "plots/power_curve": plot_power(

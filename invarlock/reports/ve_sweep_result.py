@@ -15,7 +15,8 @@ from invarlock.reports.ve_sweep_report import VeSweepReport
 class MinEffectRow(Record):
     """One tier. Effects: nats per token; rates: shares of its runs, now and at the recommended value.
 
-    min_effect: what the patch recommends, None where nothing was measured and the tier is left out.
+    min_effect: what the patch recommends; it and the rates at it are None where nothing was measured and the tier is
+    left out.
     """
 
     tier: str
@@ -25,9 +26,9 @@ class MinEffectRow(Record):
     target_rate: float | None
     half_width: float | None
     enable_rate_now: float
-    enable_rate: float
-    enable_rate_low: float
-    enable_rate_high: float
+    enable_rate: float | None
+    enable_rate_low: float | None
+    enable_rate_high: float | None
     runs: int
 
 
@@ -43,7 +44,7 @@ def ve_result(out: Path, plan: VeSweepPlan, report: VeSweepReport, links: Links)
     return VeSweepResult(
         **common_result(out, plan, report, links, report=REPORT, summary=SUMMARY, patch=PATCH).model_dump(),
         rows=tuple(
-            _row(summary, plan.policies[tier].policy.variance.min_effect_lognll)
+            _row(summary, plan.policies[tier].policy.variance.min_effect_lognll, plan.rule)
             for tier in plan.tiers
             if (summary := report.summaries[tier.value])
         ),
@@ -51,18 +52,18 @@ def ve_result(out: Path, plan: VeSweepPlan, report: VeSweepReport, links: Links)
     )
 
 
-def _row(summary: VeSummary, now: float) -> MinEffectRow:
-    chosen = summary.recommendations
-    low, high = chosen.enable_rate_interval
+def _row(summary: VeSummary, now: float, rule: MinEffectRule) -> MinEffectRow:
+    chosen = summary.measured
+    low, high = (None, None) if chosen is None else chosen.enable_rate_interval
     return MinEffectRow(
         tier=summary.tier,
         min_effect_now=now,
-        min_effect=chosen.min_effect_lognll if summary.observed.n_evaluated else None,
-        rule=chosen.rule.value,
+        min_effect=None if chosen is None else chosen.min_effect_lognll,
+        rule=rule.value,
         target_rate=_value(summary, MinEffectRule.TARGET_RATE),
         half_width=_value(summary, MinEffectRule.HALF_WIDTH),
         enable_rate_now=summary.observed.enable_rate,
-        enable_rate=chosen.expected_enable_rate,
+        enable_rate=None if chosen is None else chosen.expected_enable_rate,
         enable_rate_low=low,
         enable_rate_high=high,
         runs=summary.n_runs,

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from invarlock.calibration.min_effect import target_rate_threshold
 from invarlock.calibration.ve import summarize_ve_runs, summarize_ve_sweep_reports
 from invarlock.calibration.ve_evidence import distinct_draws, fresh_run_exceeds
-from invarlock.calibration.ve_records import MinEffectRule
+from invarlock.calibration.ve_records import MinEffectRule, VeSummary
 from invarlock.calibration.ve_reports import read_ve_observation
 from invarlock.errors import ConfigError, DataError
 from tests.calibration.ve_runs import gain_report, ve_report
@@ -74,13 +74,6 @@ def test_without_a_positive_gain_the_value_is_zero():
     unevaluated = summarize_ve_sweep_reports([no_scales()] * 80, tier="balanced")
     assert "No run has a confidence interval" in unevaluated["evidence"]["statement"]
     assert not unevaluated["evidence"]["target_shown"]
-
-
-def test_sidedness_decides_whether_the_mean_counts():
-    odd = ve_report((-0.002, -0.001), 0.0, one_sided=None)  # an interval that leaves its mean out
-    for one_sided, expected in ((True, 0.0), (False, 0.001001)):
-        summary = summarize_ve_sweep_reports([odd], tier="balanced", predictive_one_sided=one_sided)
-        assert summary["recommendations"]["min_effect_lognll"] == expected
 
 
 @given(
@@ -158,8 +151,36 @@ def test_half_width_rule():
     with_margin = summarize_ve_sweep_reports(reports, safety_margin=0.5, **options)["recommendations"]
     assert with_margin["min_effect_lognll"] == math.ceil(Z_TWO_SIDED * 1500) / 1e6
     assert with_margin["expected_enable_rate"] == 0.0
-    with pytest.raises(DataError, match="no run has an interval"):
-        summarize_ve_sweep_reports([no_scales()], tier="balanced", rule=MinEffectRule.HALF_WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("report", "n_evaluated"),
+    [
+        (no_scales(), 0),
+        (ve_report((-0.004, -0.002)), 1),  # an interval whose report does not give the deviation
+    ],
+)
+def test_without_a_spread_there_is_no_half_width_and_no_value(report, n_evaluated):
+    summary = summarize_ve_runs(
+        [read_ve_observation(report, 0)] * 70, tier="balanced", rule=MinEffectRule.HALF_WIDTH
+    )
+    assert summary.recommendations is summary.measured is summary.by_rule["half-width"] is None
+    assert summary.half_width_windows is None
+    assert summary.observed.n_evaluated == 70 * n_evaluated
+    evidence = summary.evidence
+    assert evidence.n_passing is evidence.draw_interval is evidence.fresh_run_exceeds is None
+    assert not evidence.target_shown
+    assert "there is no half-width, and no value" in evidence.statement
+    by_rate = summary.by_rule["target-rate"].min_effect_lognll
+    assert by_rate == (0.002001 if n_evaluated else 0.0)
+    assert summary == VeSummary.model_validate_json(summary.model_dump_json())
+
+
+def test_what_page_4_gives_without_an_interval_is_not_a_measured_value():
+    unevaluated = summarize_ve_runs([read_ve_observation(no_scales(), 0)], tier="balanced")
+    assert (unevaluated.recommendations.min_effect_lognll, unevaluated.measured) == (0.0, None)
+    no_gain = summarize_ve_runs([read_ve_observation(ve_report((-0.002, 0.001)), 0)], tier="balanced")
+    assert no_gain.measured == no_gain.recommendations
 
 
 def test_prefixes_and_repeats_of_a_draw_are_one_observation():
@@ -272,6 +293,25 @@ def test_sidedness_other_than_the_runs():
         ({"delta_ci": [-0.002, math.nan], "mean_delta": -0.001}, "delta_ci.1"),
         ({"delta_ci": [-0.002], "mean_delta": -0.001}, "delta_ci"),
         ({"delta_ci": None, "passed": True}, "passed without a delta_ci"),
+        ({"delta_ci": [-0.002, -0.002], "mean_delta": -0.002}, "delta_ci .* has no width"),
+        ({"delta_ci": [-0.002, -0.001], "mean_delta": 0.0}, "mean_delta 0 is not inside delta_ci"),
+        ({"delta_ci": [-0.002, -0.001], "mean_delta": -0.0021}, "mean_delta -0.0021 is not inside"),
+        (
+            {"delta_ci": [-0.002, 0.001], "mean_delta": -0.001, "passed": True},
+            "passed is true, but delta_ci .* reads ci_contains_zero",
+        ),
+        (
+            {"delta_ci": [-0.02, -0.01], "mean_delta": -0.015, "passed": True, "min_effect_lognll": 0.016},
+            "passed is true, but delta_ci .* reads gain_below_threshold at min_effect_lognll 0.016",
+        ),
+        (
+            {"delta_ci": [0.01, 0.02], "mean_delta": 0.015, "passed": True, "min_effect_lognll": None},
+            "passed is true, but delta_ci .* reads regression_detected",
+        ),
+        (
+            {"delta_ci": [-0.02, -0.01], "mean_delta": -0.015, "passed": False},
+            "passed is not true, but delta_ci .* reads ci_gain_met",
+        ),
         ({"deviation": -1.0}, "deviation"),
         (None, "predictive_gate"),
     ],
@@ -283,6 +323,11 @@ def test_an_entry_that_is_not_whole(gate, match):
     with pytest.raises(DataError, match=match) as error:
         summarize_ve_sweep_reports([no_scales(), damaged], tier="balanced")
     assert error.value.where == "reports[1]"
+
+
+def test_an_end_at_the_mean_and_one_at_the_threshold_contradict_nothing():
+    at_both = ve_report((-0.02, -0.016), -0.016, min_effect=0.016, passed=True)
+    assert read_ve_observation(at_both, 0).passed
 
 
 def test_a_report_with_the_gate_alone_is_enough():

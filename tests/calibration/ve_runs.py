@@ -8,8 +8,8 @@ def ve_report(
     windows=8,
     deviation=None,
     window_ids=(),
-    reason="ci_gain_met",
-    passed=False,
+    reason=None,
+    passed=None,
     one_sided=True,
     min_effect=0.0,
     tier="balanced",
@@ -17,9 +17,13 @@ def ve_report(
     baseline="base",
     ci_method="t",
 ):
-    """A run with this interval; without a ``mean_delta`` its middle."""
+    """A run with this interval; without a ``mean_delta`` its middle, without ``passed`` what follows from both."""
     if delta_ci is not None and mean_delta is None:
         mean_delta = sum(delta_ci) / 2
+    if passed is None:
+        passed = delta_ci is not None and delta_ci[1] < 0 and delta_ci[1] <= -min_effect
+    if reason is None:
+        reason = "ci_gain_met" if passed else "ci_contains_zero"
     gate = {
         "evaluated": delta_ci is not None,
         "passed": passed,

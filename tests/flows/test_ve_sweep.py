@@ -19,6 +19,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from flows.ve_sweep import run_ve_sweep
 from invarlock.calibration.ve import summarize_ve_sweep_reports
+from invarlock.calibration.ve_records import MinEffectRule
+from invarlock.cli.ve_sweep_view import show_ve_sweep
 from invarlock.config import load_sweep_config
 from invarlock.data.tokenizer import load_tokenizer
 from invarlock.data.windows import Window, build_pool
@@ -247,15 +249,38 @@ def test_an_empty_store_gives_the_same_bytes(
     assert stable_tree(Path(elsewhere.out)) == stable_tree(Path(result.out))
 
 
-def test_a_tier_without_a_measured_gain_is_left_out_of_the_patch(embedded_home: Path, place: Path) -> None:
+@pytest.mark.parametrize("rule", MinEffectRule)
+def test_a_tier_without_a_measured_gain_is_left_out_of_the_patch(
+    rule: MinEffectRule, embedded_home: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     fine = "{name: quant_rtn, plan: {bitwidth: 8}}"  # moves no branch beyond a deadband: no scale, no gate
-    nothing = run_ve_sweep(ve_request(place, "fine", edit=fine, seeds=(1,)))
+    nothing = run_ve_sweep(ve_request(place, f"fine-{rule}", edit=fine, seeds=(1,), rule=rule))
     assert yaml.safe_load(Path(nothing.patch).read_text()) == {}
     assert "LEFT OUT (conservative)" in Path(nothing.patch).read_text()
-    assert [row.min_effect for row in nothing.rows] == [None, None]
+    assert [(row.rule, row.min_effect, row.enable_rate) for row in nothing.rows] == [(rule, None, None)] * 2
+    assert (Path(nothing.out) / "ve_sweep_summary.md").read_text().count("| nothing measured |") == 2
+    show_ve_sweep(nothing)
+    assert capsys.readouterr().out.count("unmeasured") == 2
+    run = MlflowClient(tracking_uri(embedded_home)).get_run(nothing.links.mlflow_run_id)
+    assert "balanced.enable_rate_now" in run.data.metrics
+    assert "balanced.min_effect_lognll" not in run.data.metrics
     assert diff_files(live_tiers_path(), Path(nothing.patch)) == ()
     reasons = {run.variance.predictive_gate.reason for run in runs_of(nothing).values()}
     assert reasons == {GateReason.NO_SCALES}
+
+
+def test_the_half_width_of_two_windows_and_one_seed(embedded_home: Path, place: Path) -> None:
+    smallest = run_ve_sweep(ve_request(place, "two", windows=(2,), seeds=(1,), rule=MinEffectRule.HALF_WIDTH))
+    points = {point.tier: point for point in report_of(smallest).power_curve}
+    patch = yaml.safe_load(Path(smallest.patch).read_text())
+    assert patch.keys() == points.keys()
+    for tier, z in (("balanced", 1.6448536269514722), ("conservative", 1.959963984540054)):
+        run = runs_of(smallest)[f"runs/{tier}/windows_2/seed_1/report.json"]
+        arms = (run.windows.edited, run.windows.equalized)
+        plain, scaled = ([loss.nll / loss.tokens for loss in losses] for losses in arms)
+        width = z * np.std(np.subtract(scaled, plain), ddof=1) / np.sqrt(2)
+        assert points[tier].half_width == pytest.approx(width)
+        assert patch[tier]["variance_guard"]["min_effect_lognll"] == pytest.approx(width, abs=1.01e-6)
 
 
 def test_more_windows_than_the_data_holds(embedded_home: Path, place: Path) -> None:

@@ -91,6 +91,17 @@ def test_gain_plot_counts_the_runs_without_a_gain_and_those_that_pass():
     assert "<!-- 0 of 7 runs pass the recommended 0; now 0.016: off the chart → -->" in svg
 
 
+def test_a_tier_for_which_nothing_is_recommended_has_no_line():
+    measured = {"balanced": RECOMMENDED["balanced"]}
+    with_lines = [plot["svg"].count(b"#c53030") for plot in (power(), gains())]
+    svgs = [
+        plot_power(curve(0.002), CURRENT, measured, "t")["svg"],
+        plot_gains(GAINS, CURRENT, measured, "t")["svg"],
+    ]
+    assert [svg.count(b"#c53030") for svg in svgs] == [count - 1 for count in with_lines]
+    assert "<!-- nothing measured; now 0.016: off the chart → -->" in text_of(svgs[1])
+
+
 def test_plots_of_nothing():
     empty = plot_gains({"balanced": [0.0]}, {"balanced": 0.0}, {"balanced": 0.0}, "none")
     assert "<!-- 1 no gain -->" in text_of(empty["svg"])
