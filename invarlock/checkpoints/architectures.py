@@ -11,6 +11,7 @@ second factor of a factorised embedding, so ``embed`` too (docs/decisions/0020-f
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from invarlock.families import Family
@@ -22,13 +23,15 @@ _Rules = tuple[tuple[str, Family], ...]
 class Branch:
     """The output of one branch of every block; ``{}`` stands for the block's number.
 
-    module: path in the live model; stored: the path in checkpoints; canonical: the same place in GPT-2.
+    module: path in the live model; stored: the path in checkpoints; canonical: the same place in GPT-2; parts: where
+    the modules that make it up are, each at or below one of these paths.
     """
 
     module: str
     stored: str
     canonical: str
     family: Family
+    parts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -58,23 +61,34 @@ def _rules(*, embed: str = "", attn: str = "", ffn: str = "", other: str = "") -
     return tuple((pattern, family) for patterns, family in named for pattern in patterns.split())
 
 
+_SUBLAYER = re.compile(r"\w+(\.\d+)?")  # a child of the block, or an item of a list in it (T5's ``layer.0``)
+
+
 def _branches(
-    stack: str, *, attn: str, ffn: str, cross: str = "", stored_ffn: str = ""
+    stack: str, *, attn: str, ffn: str, cross: str = "", stored_ffn: str = "", beside_ffn: str = ""
 ) -> tuple[Branch, ...]:
-    """Branches by their paths inside a block. stored_ffn: where checkpoints name it otherwise."""
+    """Branches by their paths inside a block, each made up of the sublayer that it ends.
+
+    stored_ffn: where checkpoints name the ffn's otherwise; beside_ffn: another sublayer that is part of the ffn's.
+    """
     named = (
-        (attn, "attn", Family.ATTN),
-        (cross, "crossattention", Family.ATTN),
-        (ffn, "mlp", Family.FFN),
+        (attn, attn, "attn", Family.ATTN, ()),
+        (cross, cross, "crossattention", Family.ATTN, ()),
+        (ffn, stored_ffn or ffn, "mlp", Family.FFN, (beside_ffn,)),
     )
     return tuple(
         Branch(
             module=f"{stack}.{{}}.{path}",
-            stored=f"{stack}.{{}}.{stored_ffn if stored_ffn and path == ffn else path}",
+            stored=f"{stack}.{{}}.{stored}",
             canonical=f"transformer.h.{{}}.{gpt2}.c_proj",
             family=family,
+            parts=tuple(
+                f"{stack}.{{}}.{found[0]}"
+                for each in (path, stored, *beside)
+                if (found := _SUBLAYER.match(each))
+            ),
         )
-        for path, gpt2, family in named
+        for path, stored, gpt2, family, beside in named
         if path
     )
 
@@ -116,7 +130,12 @@ def _bert_like(prefix: str, decoder: str, other: str) -> Architecture:
         ),
         embedding=f"{prefix}.embeddings.word_embeddings",
         tied=(decoder,),
-        branches=_branches(f"{prefix}.encoder.layer", attn="attention.output.dense", ffn="output.dense"),
+        branches=_branches(
+            f"{prefix}.encoder.layer",
+            attn="attention.output.dense",
+            ffn="output.dense",
+            beside_ffn="intermediate",
+        ),
         stack=f"{prefix}.encoder.layer",
     )
 
@@ -176,7 +195,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         ),
         embedding="model.decoder.embed_tokens",
         tied=("lm_head",),
-        branches=_branches("model.decoder.layers", attn="self_attn.out_proj", ffn="fc2"),
+        branches=_branches("model.decoder.layers", attn="self_attn.out_proj", ffn="fc2", beside_ffn="fc1"),
         stack="model.decoder.layers",
     ),
     "gpt_neox": Architecture(

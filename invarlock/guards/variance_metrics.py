@@ -11,6 +11,7 @@ from pydantic import Field
 from invarlock.digests import digest_of
 from invarlock.guards.predictive_gate import PredictiveGate
 from invarlock.guards.variance_scales import ScaleProposal
+from invarlock.measure.records import Factor
 from invarlock.policy.spectral import Scope
 from invarlock.policy.variance import VarianceTarget
 from invarlock.record import Record
@@ -61,7 +62,7 @@ class VarianceMetrics(Record):
 
     enabled: bool
     target_modules: tuple[str, ...]
-    proposed_scales: Mapping[str, float]
+    proposed_scales: Mapping[str, Factor]
     scope: Scope
     tap: tuple[str, ...]
     target: VarianceTarget

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from pydantic import Field
+
 from invarlock.errors import DataError, PolicyError
 from invarlock.guards.branch_moments import tap_moment
-from invarlock.measure.records import BranchMoments, Tap, VirtualScales
+from invarlock.measure.records import BranchMoments, Factor, Tap, VirtualScales
 from invarlock.metrics.paired_windows import require_same_windows
 from invarlock.policy.variance import VariancePolicy, VarianceTarget
 from invarlock.record import Record
@@ -32,8 +34,8 @@ class TapMoments(Record):
     """One branch. target, edited: second moments; alpha: sqrt(target / edited); clamped: alpha within the clamp."""
 
     tap: Tap
-    target: float
-    edited: float
+    target: float = Field(gt=0.0)
+    edited: float = Field(gt=0.0)
     alpha: float
     clamped: float
 
@@ -57,7 +59,7 @@ class TapProposal(TapMoments):
     backstop: only ``topk_backstop`` brought it back.
     """
 
-    factor: float | None
+    factor: Factor | None
     dropped: Dropped | None
     backstop: bool
 
@@ -115,21 +117,26 @@ def propose_scales(
     if not edited:
         raise DataError("no windows to propose scales from", fix="ask for calibration windows")
     measured = [_measure(tap, baseline, edited, policy) for tap in considered]
-    kept = [each for each in measured if _too_small(each, policy) is None]
-    candidates = kept or _backstop(measured, policy)
-    adjusted = _largest(candidates, policy.max_adjusted_modules or len(candidates))
     return ScaleProposal(
         target=policy.target,
         windows=tuple(window.window_id for window in edited),
-        taps=tuple(
-            TapProposal(
-                **dict(each),
-                factor=_limited(each.clamped, policy) if each in adjusted else None,
-                dropped=None if each in adjusted else _too_small(each, policy) or Dropped.NOT_AMONG_LARGEST,
-                backstop=each in adjusted and not kept,
-            )
-            for each in measured
-        ),
+        taps=choose_factors(measured, policy),
+    )
+
+
+def choose_factors(measured: Sequence[TapMoments], policy: VariancePolicy) -> tuple[TapProposal, ...]:
+    """The factor of each branch, or why it gets none; see :func:`propose_scales`."""
+    kept = [each for each in measured if _too_small(each, policy) is None]
+    candidates = kept or _backstop(measured, policy)
+    adjusted = _largest(candidates, policy.max_adjusted_modules or len(candidates))
+    return tuple(
+        TapProposal(
+            **dict(each),
+            factor=_limited(each.clamped, policy) if each in adjusted else None,
+            dropped=None if each in adjusted else _too_small(each, policy) or Dropped.NOT_AMONG_LARGEST,
+            backstop=each in adjusted and not kept,
+        )
+        for each in measured
     )
 
 
@@ -138,10 +145,14 @@ def _measure(
 ) -> TapMoments:
     unit = policy.target is VarianceTarget.UNIT
     target = 1.0 if unit else tap_moment(tap, baseline, arm="the baseline")
-    found = tap_moment(tap, edited, arm="the edited model")
-    alpha = math.sqrt(target) / math.sqrt(found)
+    return compare_moments(tap, target, tap_moment(tap, edited, arm="the edited model"), policy)
+
+
+def compare_moments(tap: Tap, target: float, edited: float, policy: VariancePolicy) -> TapMoments:
+    """What a branch with second moment ``edited`` would be scaled by to have ``target``; both above 0."""
+    alpha = math.sqrt(target) / math.sqrt(edited)
     clamped = min(max(alpha, policy.clamp.min), policy.clamp.max)
-    return TapMoments(tap=tap, target=target, edited=found, alpha=alpha, clamped=clamped)
+    return TapMoments(tap=tap, target=target, edited=edited, alpha=alpha, clamped=clamped)
 
 
 def _limited(clamped: float, policy: VariancePolicy) -> float:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, field_validator
 
 from invarlock.digests import digest_of
 from invarlock.families import Family
@@ -241,10 +241,20 @@ class BranchRecord(Record):
     moments: tuple[BranchMoments, ...]
 
 
-class VirtualScales(Record):
-    """Factors that virtual variance equalization puts on branches, by tap module. At least one, each not 1."""
+def _rescales(factor: float) -> float:
+    if factor == 1.0:
+        raise ValueError("1 is no factor: it leaves the branch as it is")
+    return factor
 
-    factors: Mapping[str, float] = Field(min_length=1)
+
+Factor = Annotated[float, Field(gt=0.0), AfterValidator(_rescales)]
+"""What a branch output is multiplied by: finite, above 0, not 1."""
+
+
+class VirtualScales(Record):
+    """Factors that virtual variance equalization puts on branches, by tap module. At least one, each > 0 and not 1."""
+
+    factors: Mapping[str, Factor] = Field(min_length=1)
 
     @property
     def digest(self) -> str:

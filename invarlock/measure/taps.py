@@ -7,9 +7,9 @@ import re
 from collections.abc import Collection, Iterable
 
 from invarlock.checkpoints.architectures import ARCHITECTURES, Branch
-from invarlock.checkpoints.block_path import block_of
+from invarlock.checkpoints.branch_parts import in_branch
 from invarlock.checkpoints.checkpoint import TensorSource
-from invarlock.checkpoints.modules import module_path, modules_of
+from invarlock.checkpoints.modules import module_path
 from invarlock.errors import ModelError
 from invarlock.measure.records import Tap
 
@@ -33,10 +33,7 @@ def edited_taps(source: TensorSource, edited: Collection[str]) -> tuple[Tap, ...
 
     Raises what :func:`taps_of` raises, and ModelError when the edit touches no branch.
     """
-    touched = {
-        (block_of(module.name), module.family) for module in modules_of(source) if module.name in edited
-    }
-    found = tuple(tap for tap in taps_of(source) if (block_of(tap.module), tap.family) in touched)
+    found = tuple(tap for tap in taps_of(source) if any(in_branch(module, tap.module) for module in edited))
     if not found:
         raise ModelError(
             "none of the edited modules belongs to a branch of a block, so scales have nothing to make good",

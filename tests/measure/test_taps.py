@@ -6,7 +6,9 @@ from fnmatch import fnmatchcase
 import pytest
 import torch
 
+from invarlock.checkpoints.branch_parts import in_branch
 from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from invarlock.checkpoints.modules import modules_of
 from invarlock.errors import ModelError
 from invarlock.families import Family
 from invarlock.measure.taps import edited_taps, find_taps, taps_of
@@ -93,5 +95,73 @@ def test_taps_that_an_edit_touches(opened: Callable[[str], Checkpoint]) -> None:
     assert [tap.module for tap in edited] == ["transformer.h.1.mlp.c_proj"]
     edited = edited_taps(opened("bert"), ["bert.encoder.layer.0.attention.self.key"])
     assert [tap.module for tap in edited] == ["bert.encoder.layer.0.attention.output.dense"]
+    edited = edited_taps(opened("t5"), ["decoder.block.1.layer.0.SelfAttention.v", "shared"])
+    assert [tap.module for tap in edited] == ["decoder.block.1.layer.0.SelfAttention.o"]
     with pytest.raises(ModelError, match="none of the edited modules"):
         edited_taps(opened("gpt2"), ["transformer.wte"])
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_module_is_in_the_branch_that_the_live_model_ends_next(
+    name: str, opened: Callable[[str], Checkpoint]
+) -> None:
+    """A block runs its branches one after another: a matrix belongs to the first tap that is done after it is."""
+    model, taps = build(name), {tap.module for tap in taps_of(opened(name))}
+    holders = {
+        path.rpartition(".")[0]
+        for path, parameter in model.named_parameters()
+        if parameter.dim() > 1 and any(piece.isdecimal() for piece in path.split("."))
+    }
+    done: list[str] = []
+    handles = [
+        model.get_submodule(path).register_forward_hook(lambda *_, path=path: done.append(path))
+        for path in holders | taps
+    ]
+    ids = torch.arange(5, 12)[None]
+    with torch.inference_mode():
+        model(input_ids=ids, **({"decoder_input_ids": ids} if name == "t5" else {}))
+    for handle in handles:
+        handle.remove()
+    assert holders <= set(done)
+    for path in holders:
+        [*_, last] = [place for place, each in enumerate(done) if each == path]
+        following = next(each for each in done[last:] if each in taps)
+        assert [tap for tap in taps if in_branch(path, tap)] == [following], path
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_each_matrix_of_a_branch_is_on_one_tap_of_its_family(
+    name: str, opened: Callable[[str], Checkpoint]
+) -> None:
+    taps = taps_of(opened(name))
+    placed = {
+        module.name: [tap.family for tap in taps if in_branch(module.name, tap.module)]
+        for module in modules_of(opened(name))
+        if module.family in (Family.FFN, Family.ATTN)
+    }
+    families = {module.name: [module.family] for module in modules_of(opened(name))}
+    assert placed == {path: families[path] for path in placed}
+    assert all(any(in_branch(path, tap.module) for path in placed) for tap in taps)
+
+
+@pytest.mark.parametrize(
+    ("module", "tap"),
+    [
+        ("model.layers.3.block_sparse_moe.experts.5.w1", "model.layers.3.mlp"),
+        ("model.layers.3.mlp.experts.gate_up_proj[5]", "model.layers.3.mlp"),
+        ("model.layers.3.mlp.gate", "model.layers.3.mlp"),
+        ("bert.encoder.layer.3.intermediate.dense", "bert.encoder.layer.3.output.dense"),
+        ("model.decoder.layers.3.fc1", "model.decoder.layers.3.fc2"),
+    ],
+)
+def test_the_path_says_which_branch(module: str, tap: str) -> None:
+    assert in_branch(module, tap)
+    assert not in_branch(module, tap.replace("3", "31"))
+    assert not in_branch(module.replace("3", "31"), tap)
+
+
+def test_what_is_in_no_branch() -> None:
+    assert not in_branch("bert.encoder.layer.3.crossattention.self.key", "bert.encoder.layer.3.output.dense")
+    assert not in_branch("transformer.h.3.mlp.c_fc", "transformer.h.3.attn.c_proj")
+    assert not in_branch("transformer.h.3.mlp.c_fc", "transformer.h.3.mlp")
+    assert not in_branch("transformer.wte", "transformer.wte")

@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from invarlock.measure.losses import run_windows
 from invarlock.measure.records import VirtualScales
@@ -80,3 +81,14 @@ def test_the_variant_says_model_and_scales():
     assert len(names) == 4
     assert "a" not in names
     assert VirtualScales(factors=dict(one.factors)).variant_of("a") == one.variant_of("a")
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.0, -0.97, float("inf"), float("nan")])
+def test_what_cannot_rescale_is_no_factor(factor: float) -> None:
+    with pytest.raises(ValidationError, match=r"transformer\.h\.0\.mlp\.c_proj"):
+        VirtualScales(factors={"transformer.h.1.mlp.c_proj": 0.97, "transformer.h.0.mlp.c_proj": factor})
+
+
+def test_no_factors_are_no_scales() -> None:
+    with pytest.raises(ValidationError, match="at least 1"):
+        VirtualScales(factors={})

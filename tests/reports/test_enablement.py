@@ -1,53 +1,31 @@
-from __future__ import annotations
+"""The lint on one entry without losses: what its own numbers and the resolved policy refute."""
 
-import json
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
 
 import pytest
 
-from invarlock.guards.variance import judge_variance
 from invarlock.guards.variance_metrics import target_fingerprint
-from invarlock.policy.schema import TierPolicy
-from invarlock.policy.variance import VariancePolicy
 from invarlock.problems import dotted
 from invarlock.reports.enablement import check_enablement
-from tests.guards.variance_arms import predictive_test, propose, tap
-
-GAIN = [-0.020, -0.024, -0.018, -0.022, -0.021, -0.019]
-POLICY = VariancePolicy(max_adjusted_modules=2, min_effect_lognll=0.016)
-MODULE = tap(0).module
-
-Json = dict[str, Any]
-
-
-def evaluation_report(deltas: list[float], alphas: dict[int, float] | None = None, **policy: object) -> Json:
-    """The blocks that the lint reads, as JSON."""
-    variance = VariancePolicy(**(dict(POLICY) | policy))
-    proposal = propose(alphas or {0: 1.05, 1: 0.95, 2: 1.0}, **dict(variance))
-    entry = judge_variance(proposal, predictive_test(deltas), variance)
-    return {
-        "variance": json.loads(entry.metrics.model_dump_json()),
-        "resolved_policy": TierPolicy(variance=variance).model_dump(mode="json"),
-    }
-
-
-def run_report(deltas: list[float]) -> Json:
-    blocks = evaluation_report(deltas)
-    entry = {"name": "variance", "metrics": blocks["variance"]}
-    other = {"name": "spectral", "metrics": {}}
-    return {"guards": [other, entry], "resolved_policy": blocks["resolved_policy"]}
-
-
-def places(report: Json) -> list[str]:
-    return [dotted(problem.path) for problem in check_enablement(report)]
+from tests.guards.variance_arms import tap
+from tests.reports.variance_reports import (
+    GAIN,
+    MODULE,
+    Change,
+    Json,
+    both,
+    evaluation_report,
+    leave_out,
+    places,
+    run_report,
+    set_at,
+)
 
 
 def test_what_the_guard_enables_is_in_order() -> None:
     report = evaluation_report(GAIN)
     assert report["variance"]["enabled"]
     assert check_enablement(report) == ()
-    assert check_enablement(run_report(GAIN)) == ()
 
 
 @pytest.mark.parametrize("deltas", [[0.01, -0.01, 0.02], [-d for d in GAIN], [0.001 * d for d in GAIN], []])
@@ -61,65 +39,16 @@ def test_an_unedited_model_is_in_order() -> None:
     assert check_enablement(evaluation_report(GAIN, {0: 1.0})) == ()
 
 
-def test_a_run_report_names_the_guards_place() -> None:
-    report = run_report(GAIN)
-    report["guards"][1]["metrics"]["predictive_gate"]["passed"] = False
-    assert places(report) == ["guards[1].metrics.predictive_gate.passed"]
-
-
-@pytest.mark.parametrize(("block", "off"), [(0, False), (9, True)])
-def test_targets_lie_in_blocks_that_the_edit_changed(block: int, off: bool) -> None:
-    edited = [f"model.layers.{block}.mlp.up_proj", "model.layers.1.mlp.down_proj"]
-    report = run_report(GAIN) | {"edit": {"plan": {"modules": edited}}}
-    assert places(report) == (["guards[1].metrics.target_modules[0]"] if off else [])
-
-
-def test_a_run_without_the_guard_enables_nothing() -> None:
-    assert check_enablement({"guards": [{"name": "spectral"}]}) == ()
-
-
 @pytest.mark.parametrize("report", [{}, {"guards": None}, {"guards": {"name": "variance"}}])
 def test_what_is_no_report_is_a_problem(report: Json) -> None:
     [problem] = check_enablement(report)
     assert "no run report or evaluation report" in problem.message
 
 
-def parent_of(report: Json, path: str) -> tuple[Json, str]:
-    *parents, last = path.split(".")
-    for name in parents:
-        report = report[name]
-    assert last in report
-    return report, last
-
-
-def set_at(path: str, value: object) -> Callable[[Json], None]:
-    def change(report: Json) -> None:
-        parent, last = parent_of(report, path)
-        parent[last] = value
-
-    return change
-
-
-def leave_out(path: str) -> Callable[[Json], None]:
-    def change(report: Json) -> None:
-        parent, last = parent_of(report, path)
-        del parent[last]
-
-    return change
-
-
-def interval(lower: float, upper: float, mean: float) -> Callable[[Json], None]:
+def interval(lower: float, upper: float, mean: float) -> Change:
     def change(report: Json) -> None:
         gate = report["variance"]["predictive_gate"]
         gate |= {"delta_ci": [lower, upper], "gain_ci": [-upper, -lower], "mean_delta": mean}
-
-    return change
-
-
-def both(*changes: Callable[[Json], None]) -> Callable[[Json], None]:
-    def change(report: Json) -> None:
-        for each in changes:
-            each(report)
 
     return change
 
@@ -138,11 +67,8 @@ MUTATIONS = {
     "ci contains 0": (interval(-0.03, 0.001, -0.02), [f"{GATE}.delta_ci"], "ci_contains_zero"),
     "ci touches 0": (interval(-0.03, 0.0, -0.02), [f"{GATE}.delta_ci"], "ci_contains_zero"),
     "ci misses the threshold": (interval(-0.03, -0.01, -0.02), [f"{GATE}.delta_ci"], "gain_below_threshold"),
-    "mean misses the threshold": (
-        interval(-0.03, -0.017, -0.01),
-        [f"{GATE}.delta_ci"],
-        "at min_effect_lognll 0.016",
-    ),
+    "mean above its interval": (interval(-0.03, -0.017, -0.01), [f"{GATE}.mean_delta"], "lies outside"),
+    "mean below its interval": (interval(-0.03, -0.017, -0.04), [f"{GATE}.mean_delta"], "lies outside"),
     "regression": (interval(0.02, 0.03, 0.025), [f"{GATE}.delta_ci"], "regression_detected"),
     "ends reversed": (interval(-0.02, -0.03, -0.025), [f"{GATE}.delta_ci"], "reversed"),
     "gain is of another interval": (set_at(f"{GATE}.gain_ci", [0.1, 0.2]), [f"{GATE}.gain_ci"], "signs"),
@@ -153,15 +79,28 @@ MUTATIONS = {
     ),
     "sidedness": (set_at(f"{RESOLVED}.predictive_one_sided", False), [f"{GATE}.one_sided"], "has False"),
     "gate off": (set_at(f"{RESOLVED}.predictive_gate", False), ["variance.enabled"], "is false"),
-    "another target": (set_at(f"{RESOLVED}.target", "unit"), ["variance.target"], "has unit"),
+    "another target": (
+        set_at(f"{RESOLVED}.target", "unit"),
+        ["variance.target", "variance.proposal.target"],
+        "has unit",
+    ),
     "not passed": (set_at(f"{GATE}.passed", False), [f"{GATE}.passed"], "enabled is true"),
     "passed but off": (
         set_at("variance.enabled", False),
         [f"{GATE}.passed", f"{GATE}.reason"],
         "enabled is false",
     ),
-    "another reason": (set_at(f"{GATE}.reason", "no_scales"), [f"{GATE}.reason"], "no_scales, but enabled"),
-    "not evaluated": (set_at(f"{GATE}.evaluated", False), [f"{GATE}.evaluated"], "without an interval"),
+    "another reason": (
+        set_at(f"{GATE}.reason", "no_scales"),
+        [f"{GATE}.reason", f"{GATE}.delta_ci"],
+        "no_scales, but enabled",
+    ),
+    "not evaluated": (
+        set_at(f"{GATE}.evaluated", False),
+        [f"{GATE}.evaluated"],
+        "there is an interval",
+    ),
+    "no mean": (set_at(f"{GATE}.mean_delta", None), [f"{GATE}.evaluated"], "without an interval"),
     "no interval": (set_at(f"{GATE}.delta_ci", None), [f"{GATE}.evaluated"], "without an interval"),
     "no test": (leave_out("variance.ab_test"), ["variance.ab_test"], "missing"),
     "no provenance": (leave_out("variance.ab_test.provenance"), ["variance.ab_test.provenance"], "missing"),
@@ -216,8 +155,66 @@ MUTATIONS = {
     ),
     "more modules than allowed": (
         set_at(f"{RESOLVED}.max_adjusted_modules", 1),
-        ["variance.proposed_scales"],
-        "2 modules, max_adjusted_modules is 1",
+        [f"variance.proposal.taps[1].{name}" for name in ("factor", "dropped")],
+        "its moments give not_among_largest",
+    ),
+    "smaller step": (
+        set_at(f"{RESOLVED}.max_scale_step", 0.01),
+        [f"variance.proposal.taps[{index}].factor" for index in (0, 1)],
+        "1.03, but its moments give 1.01",
+    ),
+    "narrower clamp": (
+        set_at(f"{RESOLVED}.clamp.max", 1.04),
+        ["variance.proposal.taps[0].clamped"],
+        "1.05, but its moments give 1.04",
+    ),
+    "alpha of other moments": (
+        set_at("variance.proposal.taps.0.alpha", 1.06),
+        ["variance.proposal.taps[0].alpha"],
+        "1.06, but its moments give 1.05",
+    ),
+    "moments of nothing": (
+        set_at("variance.proposal.taps.0.edited", 0.0),
+        ["variance.proposal.taps[0].edited"],
+        "greater than 0",
+    ),
+    "moments without a factor": (
+        both(
+            set_at("variance.proposal.taps.0.target", 1e308),
+            set_at("variance.proposal.taps.0.edited", 5e-324),
+        ),
+        ["variance.proposal.taps"],
+        "no finite factor",
+    ),
+    "negative factor": (
+        set_at("variance.proposed_scales", {MODULE: -1.0}),
+        [f"variance.proposed_scales.{MODULE}"],
+        "greater than 0",
+    ),
+    "factor of 1": (
+        set_at("variance.proposal.taps.0.factor", 1.0),
+        ["variance.proposal.taps[0].factor"],
+        "1 is no factor",
+    ),
+    "one window n times": (
+        both(set_at(f"{A}.window_ids", ["w0"] * 6), set_at(f"{B}.window_ids", ["w0"] * 6)),
+        [f"{A}.window_ids", f"{A}.window_ids"],
+        "more than once",
+    ),
+    "no window": (
+        both(
+            set_at(f"{A}.window_ids", []),
+            set_at(f"{B}.window_ids", []),
+            set_at("variance.ab_test.windows_used", 0),
+            set_at(f"{GATE}.windows", 0),
+        ),
+        [f"{A}.window_ids"],
+        "0 windows",
+    ),
+    "b ran another model": (
+        set_at(f"{B}.model_digest", "b" * 64),
+        [f"{B}.model_digest"],
+        "under the proposed",
     ),
     "no resolved policy": (leave_out("resolved_policy"), ["resolved_policy.variance"], "null"),
     "knob not resolved": (
@@ -242,7 +239,9 @@ def test_each_defect_is_named_where_it_is(name: str) -> None:
 def test_other_factors_than_were_proposed_break_the_proposal_and_the_fingerprint() -> None:
     report = evaluation_report(GAIN)
     report["variance"]["proposed_scales"][MODULE] = 1.2
-    assert places(report) == [f"{B}.target_fingerprint", "variance.proposed_scales"]
+    assert places(report) == [f"{B}.{name}" for name in ("target_fingerprint", "model_digest")] + [
+        "variance.proposed_scales"
+    ]
 
 
 def test_a_key_that_the_entry_does_not_know_is_a_problem() -> None:
@@ -266,3 +265,19 @@ def test_an_enablement_of_nothing_is_a_problem() -> None:
     report["variance"] |= {"target_modules": [], "proposed_scales": {}}
     assert "variance.proposed_scales" in places(report)
     assert any(problem.message == "enabled without a scale" for problem in check_enablement(report))
+
+
+def test_a_policy_is_held_to_the_digests_that_the_report_has() -> None:
+    provenance = run_report(GAIN)["policy_provenance"]
+    report = evaluation_report(GAIN) | {"policy_provenance": provenance}
+    assert check_enablement(report) == ()
+    report["resolved_policy"]["variance"]["max_calib"] = 300
+    digests = [f"policy_provenance.{name}" for name in ("policy_sha256", "policy_digest")]
+    assert places(report) == digests
+    del provenance["policy_sha256"]
+    assert places(report) == digests[1:]
+
+
+def test_targets_of_a_report_that_names_the_edit() -> None:
+    edit = {"plan": {"modules": ["model.layers.0.mlp.up_proj"]}}
+    assert places(evaluation_report(GAIN) | {"edit": edit}) == ["variance.target_modules[1]"]
