@@ -12,6 +12,7 @@ def null_sweep_entry(plan: NullSweepPlan) -> Entry:
     """The parent run."""
     return Entry(
         kind="null-sweep",
+        about=plan.null.value,
         params={
             "null": plan.null.value,
             "cap_rule": plan.cap_rule.value,

@@ -22,9 +22,10 @@ EXPERIMENT = "invarlock calibration"
 
 @dataclass(frozen=True)
 class Entry:
-    """What a kind of sweep says of a run beside what all say. kind: such as ``null-sweep``."""
+    """What a kind of sweep says of a run beside what all say. kind: such as ``null-sweep``; about: for its name."""
 
     kind: str
+    about: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -33,7 +34,7 @@ class Entry:
 def sweep_logged(tracker: Tracker, plan: SweepPlan[M], entry: Entry) -> Iterator[RunHandle]:
     """The parent run of ``plan``; marked FAILED when the block does not end well."""
     models = "+".join(model.label for model in plan.models)
-    name = f"{entry.kind} {models} {plan.profile} {len(plan.tiers)}x{len(plan.seeds)}"
+    name = f"{entry.kind} {models} {entry.about} {plan.profile} {len(plan.tiers)}x{len(plan.seeds)}"
     tags = {
         "invarlock.kind": entry.kind,
         "invarlock.model_digest": " ".join(model.identity.digest for model in plan.models),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from invarlock.calibration.ve_plan import VeSweepPlan
 from invarlock.reports.ve_run_report import VeRunReport
 from invarlock.reports.ve_sweep_report import VeSweepReport
@@ -12,8 +14,10 @@ def ve_sweep_entry(plan: VeSweepPlan) -> Entry:
     """The parent run."""
     return Entry(
         kind="ve-sweep",
+        about=f"{plan.config.edit.name} {plan.rule.value}",
         params={
             "edit": plan.config.edit.name,
+            "edit_plan": json.dumps(dict(plan.config.edit.plan), sort_keys=True),
             "windows": " ".join(map(str, plan.windows)),
             "target_enable_rate": repr(plan.target_enable_rate),
             "rule": plan.rule.value,
@@ -44,6 +48,7 @@ def ve_sweep_metrics(report: VeSweepReport) -> dict[str, float]:
     """What the sweep found, by tier; no recommendation where nothing was measured."""
     metrics = {}
     for tier, summary in report.summaries.items():
+        metrics[f"{tier}.supported"] = float(summary.evidence.target_shown)
         metrics[f"{tier}.enable_rate_now"] = summary.observed.enable_rate
         metrics[f"{tier}.n_effective"] = float(summary.evidence.n_effective)
         if (advice := summary.measured) is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
+from enum import StrEnum
 
 from scipy.stats import norm
 
@@ -76,3 +77,18 @@ def _rounded_up(value: float, margin: float) -> float:
     # repr is the shortest decimal that parses to the float: a multiple of 1e-6 that was parsed is met as itself.
     grown = Decimal(repr(value)) * (1 + Decimal(repr(margin)))
     return float(grown.scaleb(-MICRO).to_integral_value(ROUND_CEILING).scaleb(MICRO))
+
+
+class Change(StrEnum):
+    """What a new minimum effect does to the gate: a lower one lets more edits be equalized."""
+
+    LOOSENS = "loosens"
+    TIGHTENS = "tightens"
+    KEEPS = "keeps"
+
+
+def change_of(now: float, new: float) -> Change:
+    """From the value in force to a new one."""
+    if new == now:
+        return Change.KEEPS
+    return Change.LOOSENS if new < now else Change.TIGHTENS

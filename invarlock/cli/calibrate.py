@@ -34,6 +34,7 @@ from invarlock.cli.sweep_options import (
     seeds_of,
     tell,
 )
+from invarlock.errors import ConfigError
 from invarlock.policy.schema import Tier
 from invarlock.policy.variance import FEWEST_WINDOWS
 
@@ -222,7 +223,11 @@ def _check_edit(checkpoint: Checkpoint, settings: SweepSettings) -> None:
     from invarlock.measure.fused_experts import refuse_fused_experts
     from invarlock.measure.taps import edited_taps
 
-    edit = plan_edit(settings.config.edit.name, settings.config.edit.plan, checkpoint)
+    try:
+        edit = plan_edit(settings.config.edit.name, settings.config.edit.plan, checkpoint)
+    except ConfigError as error:
+        config = settings.inputs[0].name
+        raise ConfigError(error.what, where=f"{config}: {error.where}", fix=error.fix) from error
     refuse_fused_experts(edit.tensors if edit else ())
     taps = edited_taps(checkpoint, edit.modules if edit else ())
     for policy in settings.policies.values():

@@ -18,12 +18,18 @@ def show_ve_sweep(result: VeSweepResult) -> None:
         title=f"Variance-equalization sweep: {result.n_runs} runs, rule {rule.value}", title_justify="left"
     )
     table.add_column("tier", no_wrap=True)
-    for column in ("now", "new", f"by {other.value}", "enabled now", "at new"):
+    for column in ("now", "new", "the gate", f"by {other.value}", "enabled"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in result.rows:
         table.add_row(*_cells(row))
     out.print(table)
-    out.print("min_effect_lognll, nats per token; enabled: share of runs, now and at new", style="dim")
+    out.print(
+        "min_effect_lognll, nats per token; enabled: share of runs, now and at the new value", style="dim"
+    )
+    if unsupported := [row.tier for row in result.rows if row.min_effect is not None and not row.supported]:
+        out.print(
+            f"[yellow]UNSUPPORTED[/yellow]: the runs do not show the target rate ({', '.join(unsupported)})"
+        )
     show_statements(result.statements)
     out.print(SCOPE_OF_EVIDENCE, soft_wrap=True)
     show_work(result)
@@ -36,9 +42,9 @@ def _cells(row: MinEffectRow) -> tuple[str, ...]:
         row.tier,
         f"{row.min_effect_now:g}",
         _new(row),
+        "" if row.change is None else row.change.value,
         "none" if other is None else f"{other:g}",
-        f"{row.enable_rate_now:.1%}",
-        "none" if row.enable_rate is None else f"{row.enable_rate:.1%}",
+        f"{row.enable_rate_now:.0%} → {'?' if row.enable_rate is None else f'{row.enable_rate:.0%}'}",
     )
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pydantic import JsonValue
+
+from invarlock.calibration.min_effect import change_of
 from invarlock.calibration.ve_records import (
     SCOPE_OF_EVIDENCE,
     MinEffectRule,
@@ -80,15 +83,19 @@ def _notes_of_patch(report: VeSweepReport) -> Iterable[str]:
             yield f"UNSUPPORTED ({tier}): the runs do not show the target rate {summary.target_enable_rate:g}"
 
 
-def summary_markdown(report: VeSweepReport, current: Mapping[str, float], plots: Sequence[str]) -> str:
-    """The sweep for people: recommendation beside what is in force, reasons, power, evidence."""
+def summary_markdown(
+    report: VeSweepReport, runs: Iterable[VeRunReport], current: Mapping[str, float], plots: Sequence[str]
+) -> str:
+    """The sweep for people: recommendation beside what is in force, reasons, scales, power, evidence."""
+    scaled = _scaled_modules(runs)
     options, counts = report.config, report.measurements
     lines = [
         "# Variance-equalization sweep",
         "",
         f"{options.n_runs} runs: {len(options.tiers)} tier(s) x {len(options.windows)} window count(s) x "
-        f"{len(options.seeds)} seed(s) x {len(options.models)} model(s), edit `{options.edit}`, profile "
-        f"`{options.profile}`, model {', '.join(f'`{model}`' for model in options.models)} ({options.basis}).",
+        f"{len(options.seeds)} seed(s) x {len(options.models)} model(s), edit `{options.edit}` "
+        f"({_plan_text(options.edit_plan)}), profile `{options.profile}`, "
+        f"model {', '.join(f'`{model}`' for model in options.models)} ({options.basis}).",
         "",
         "Effects are nats per token: how much lower the loss of the edited model is with scales than without.",
         "",
@@ -104,6 +111,8 @@ def summary_markdown(report: VeSweepReport, current: Mapping[str, float], plots:
             summary.evidence.statement,
             "",
             *_reasons(summary),
+            "",
+            *scaled.get(tier, ["No scale was proposed."]),
             "",
             *_power(summary),
             "",
@@ -127,17 +136,44 @@ def summary_markdown(report: VeSweepReport, current: Mapping[str, float], plots:
 
 def _recommendations(report: VeSweepReport, current: Mapping[str, float]) -> list[str]:
     rows = [
-        "| tier | min_effect now | recommended | rule | target-rate value | half-width value | enabled at it |",
-        "|---|---:|---:|---|---:|---:|---:|",
+        "| tier | min_effect now | recommended | the gate | supported | by target-rate | by half-width | enabled now "
+        "| enabled at it |",
+        "|---|---:|---:|---|---|---:|---:|---:|---:|",
     ]
     for tier, summary in report.summaries.items():
         chosen = summary.measured
         recommended = "nothing measured" if chosen is None else f"{chosen.min_effect_lognll:g}"
         values = " | ".join(_value(summary, rule) for rule in MinEffectRule)
+        change = "" if chosen is None else change_of(current[tier], chosen.min_effect_lognll).value
+        shown = "yes" if summary.evidence.target_shown else "NO"
         rows.append(
-            f"| {tier} | {current[tier]:g} | {recommended} | {report.config.rule} | {values} | {_rate(chosen)} |"
+            f"| {tier} | {current[tier]:g} | {recommended} | {change} | {shown} | {values} | "
+            f"{summary.observed.enable_rate:.3g} | {_rate(chosen)} |"
         )
     return rows
+
+
+def _plan_text(plan: Mapping[str, JsonValue]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in plan.items()) or "its defaults"
+
+
+def _scaled_modules(runs: Iterable[VeRunReport]) -> dict[str, list[str]]:
+    """By tier, a table of the modules that scales were proposed for."""
+    factors: dict[str, dict[str, list[float]]] = {}
+    for run in runs:
+        for module, factor in run.variance.proposed_scales.items():
+            factors.setdefault(run.meta.tier, {}).setdefault(module, []).append(factor)
+    return {
+        tier: [
+            "| scaled module | runs | factors |",
+            "|---|---:|---|",
+            *(
+                f"| `{name}` | {len(of)} | {min(of):.4g} to {max(of):.4g} |"
+                for name, of in sorted(modules.items())
+            ),
+        ]
+        for tier, modules in factors.items()
+    }
 
 
 def _rate(chosen: VeRecommendation | None) -> str:

@@ -77,6 +77,7 @@ def write_ve_sweep(
         "plots/gains": plot_gains(gains, now, new, _title(plan, "gains of the runs")),
     }
     plots = {f"{name}.{ending}": data for name, ends in pictures.items() for ending, data in ends.items()}
+    shown = [f"{name}.svg" for name in pictures]
     publish_results(
         folder,
         plan,
@@ -87,7 +88,7 @@ def write_ve_sweep(
             RUNS: runs_csv(findings.runs.values()).encode(),
             POWER: power_csv(report.power_curve).encode(),
             PATCH: patch_yaml(report).encode(),
-            SUMMARY: summary_markdown(report, now, [f"{name}.svg" for name in pictures]).encode(),
+            SUMMARY: summary_markdown(report, findings.runs.values(), now, shown).encode(),
             **plots,
         },
     )

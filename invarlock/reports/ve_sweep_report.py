@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from pydantic import JsonValue
+
 from invarlock.calibration.sweep_plan import Cell
 from invarlock.calibration.ve_plan import VeSweepPlan
 from invarlock.calibration.ve_records import PowerPoint, VeSummary
@@ -23,6 +25,7 @@ class VeSweepOptions(SweepOptions):
     """The options of a VE sweep."""
 
     edit: str
+    edit_plan: Mapping[str, JsonValue]
     windows: tuple[int, ...]
     target_enable_rate: float
     rule: str
@@ -58,6 +61,7 @@ def ve_options(plan: VeSweepPlan) -> VeSweepOptions:
     return VeSweepOptions(
         **options_of(plan, n_runs).model_dump(),
         edit=plan.config.edit.name,
+        edit_plan=plan.config.edit.plan,
         windows=plan.windows,
         target_enable_rate=plan.target_enable_rate,
         rule=plan.rule.value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from invarlock.calibration.min_effect import Change, change_of
 from invarlock.calibration.ve_plan import VeSweepPlan
 from invarlock.calibration.ve_records import MinEffectRule, VeSummary
 from invarlock.record import Record
@@ -15,13 +16,15 @@ from invarlock.reports.ve_sweep_report import VeSweepReport
 class MinEffectRow(Record):
     """One tier. Effects: nats per token; rates: shares of its runs, now and at the recommended value.
 
-    min_effect: what the patch recommends; it and the rates at it are None where nothing was measured and the tier is
-    left out.
+    min_effect: what the patch recommends; it, its change and the rates at it are None where nothing was measured and
+    the tier is left out. supported: whether the runs show the target rate.
     """
 
     tier: str
     min_effect_now: float
     min_effect: float | None
+    change: Change | None
+    supported: bool
     rule: str
     target_rate: float | None
     half_width: float | None
@@ -59,6 +62,8 @@ def _row(summary: VeSummary, now: float, rule: MinEffectRule) -> MinEffectRow:
         tier=summary.tier,
         min_effect_now=now,
         min_effect=None if chosen is None else chosen.min_effect_lognll,
+        change=None if chosen is None else change_of(now, chosen.min_effect_lognll),
+        supported=summary.evidence.target_shown,
         rule=rule.value,
         target_rate=_value(summary, MinEffectRule.TARGET_RATE),
         half_width=_value(summary, MinEffectRule.HALF_WIDTH),
