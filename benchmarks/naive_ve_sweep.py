@@ -22,11 +22,12 @@ from benchmarks.plain_calls import edited_tensors
 from benchmarks.plain_ve_sweep import Opened, open_sweep
 from invarlock.data.windows import Window
 from invarlock.guards.variance_scales import propose_scales
+from invarlock.measure.branch_records import BranchMoments, Tap
 from invarlock.measure.branches import second_moments
 from invarlock.measure.forward_hooks import bias_of, hooked
 from invarlock.measure.losses import run_windows
 from invarlock.measure.models import LoadedModel, applied
-from invarlock.measure.records import BranchMoments, Tap, WindowLoss
+from invarlock.measure.records import WindowLoss
 from invarlock.measure.virtual_scales import scaled
 from invarlock.policy.variance import VariancePolicy
 

@@ -24,9 +24,10 @@ from benchmarks.plain_calls import edited_tensors
 from benchmarks.plain_ve_sweep import open_sweep
 from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.data.windows import Window, make_window
+from invarlock.measure.branch_records import VirtualScales
 from invarlock.measure.losses import run_windows
 from invarlock.measure.models import LoadedModel, applied, load_model
-from invarlock.measure.records import VirtualScales, WindowLoss
+from invarlock.measure.records import WindowLoss
 from invarlock.measure.shared_prefix import Departure, run_departures
 from invarlock.measure.virtual_scales import scaled
 

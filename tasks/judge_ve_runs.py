@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from invarlock.calibration.ve_plan import VeSweepPlan
 from invarlock.calibration.ve_proposals import SeedProposals
-from invarlock.measure.records import BranchRecord, ScaledRecord, VariantMeasurement
+from invarlock.measure.branch_records import BranchRecord, ScaledRecord
+from invarlock.measure.records import VariantMeasurement
 from invarlock.reports.judge_ve_run import VeMeasured, judge_ve_run
 from invarlock.store.documents import Reference, References
 from tasks.caching import cached_task

@@ -9,8 +9,8 @@ from invarlock.config import EditSpec
 from invarlock.edits.plan import plan_edit as plan
 from invarlock.edits.planned_edit import PlannedEdit
 from invarlock.errors import ConfigError
+from invarlock.measure.branch_records import Tap
 from invarlock.measure.fused_experts import refuse_fused_experts
-from invarlock.measure.records import Tap
 from invarlock.measure.taps import edited_taps, taps_of
 from tasks.resources import checkpoint
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invarlock.calibration.ve_plan import VeSweepPlan
 from invarlock.calibration.ve_proposals import propose_for_seed
-from invarlock.measure.records import BranchRecord
+from invarlock.measure.branch_records import BranchRecord
 from invarlock.store.documents import Reference
 from tasks.caching import cached_task
 from tasks.resources import documents, read_record

@@ -6,8 +6,9 @@ from invarlock.calibration.sweep_plan import Arithmetic
 from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.schedule import Schedule
 from invarlock.edits.planned_edit import PlannedEdit
+from invarlock.measure.branch_records import Tap
 from invarlock.measure.branches import measure_branches
-from invarlock.measure.records import ModelIdentity, Tap, VariantMeasurement
+from invarlock.measure.records import ModelIdentity, VariantMeasurement
 from invarlock.store.documents import Reference
 from tasks.caching import cached_task
 from tasks.resources import documents, known_pool, live_variant, measurements, read_record

@@ -7,7 +7,8 @@ from invarlock.calibration.ve_proposals import SeedProposals
 from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.schedule import Schedule
 from invarlock.edits.planned_edit import PlannedEdit
-from invarlock.measure.records import ModelIdentity, ScaledRecord, VariantMeasurement
+from invarlock.measure.branch_records import ScaledRecord
+from invarlock.measure.records import ModelIdentity, VariantMeasurement
 from invarlock.measure.scaled_losses import ScaledRequest, measure_scaled
 from invarlock.store.documents import Reference
 from tasks.caching import cached_task

@@ -7,7 +7,7 @@ from typing import Literal
 from invarlock.calibration.sweep_plan import Cell, PlannedModel, SweepPlan
 from invarlock.calibration.ve_records import MinEffectRule
 from invarlock.edits.planned_edit import PlannedEdit
-from invarlock.measure.records import Tap
+from invarlock.measure.branch_records import Tap
 
 
 class VeModel(PlannedModel):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from invarlock.calibration.ve_plan import VeSweepPlan
 from invarlock.guards.variance_scales import ScaleProposal, propose_scales
-from invarlock.measure.records import BranchRecord, VirtualScales
+from invarlock.measure.branch_records import BranchRecord, VirtualScales
 from invarlock.record import Record
 
 

@@ -23,9 +23,7 @@ def show_ve_sweep(result: VeSweepResult) -> None:
     for row in result.rows:
         table.add_row(*_cells(row))
     out.print(table)
-    out.print(
-        "min_effect_lognll, nats per token; enabled: share of runs, now and at the new value", style="dim"
-    )
+    out.print("min_effect_lognll, nats per token; enabled: share of runs now → at the new", style="dim")
     if unsupported := [row.tier for row in result.rows if row.min_effect is not None and not row.supported]:
         out.print(
             f"[yellow]UNSUPPORTED[/yellow]: the runs do not show the target rate ({', '.join(unsupported)})"

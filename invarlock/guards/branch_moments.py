@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from invarlock.errors import MeasurementError
-from invarlock.measure.records import BranchMoments, Tap
+from invarlock.measure.branch_records import BranchMoments, Tap
 
 CHUNKS = 8
 WINSORIZED_FROM = 10  # windows; fewer say nothing about their tails

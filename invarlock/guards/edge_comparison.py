@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from invarlock.families import Family
 from invarlock.guards.rmt_metrics import FamilyEdge, ModuleEdge
-from invarlock.measure.records import EdgeRiskRecord
+from invarlock.measure.edge_records import EdgeRiskRecord
 from invarlock.policy.rmt import RmtPolicy
 
 

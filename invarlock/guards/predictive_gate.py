@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from invarlock.errors import DataError
-from invarlock.measure.records import VirtualScales, WindowLoss
+from invarlock.measure.branch_records import VirtualScales
+from invarlock.measure.records import WindowLoss
 from invarlock.metrics.paired_windows import pair_losses
 from invarlock.policy.variance import FEWEST_WINDOWS, VariancePolicy
 from invarlock.record import Record

@@ -12,7 +12,7 @@ from invarlock.families import Family
 from invarlock.guards.edge_comparison import compare_families, compare_modules
 from invarlock.guards.report import GuardReport, LimitViolation, Severity, Verdict, Violation, verdict_of
 from invarlock.guards.rmt_metrics import FamilyEdge, ModuleEdge, RmtMetrics, RmtStatus
-from invarlock.measure.records import EdgeRiskRecord
+from invarlock.measure.edge_records import EdgeRiskRecord
 from invarlock.metrics.paired_windows import require_same_windows
 from invarlock.policy.rmt import RmtPolicy
 

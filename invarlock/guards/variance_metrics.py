@@ -11,7 +11,7 @@ from pydantic import Field
 from invarlock.digests import digest_of
 from invarlock.guards.predictive_gate import PredictiveGate
 from invarlock.guards.variance_scales import ScaleProposal
-from invarlock.measure.records import Factor
+from invarlock.measure.branch_records import Factor
 from invarlock.policy.spectral import Scope
 from invarlock.policy.variance import VarianceTarget
 from invarlock.record import Record

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from invarlock.errors import DataError, PolicyError
 from invarlock.guards.branch_moments import tap_moment
-from invarlock.measure.records import BranchMoments, Factor, Tap, VirtualScales
+from invarlock.measure.branch_records import BranchMoments, Factor, Tap, VirtualScales
 from invarlock.metrics.paired_windows import require_same_windows
 from invarlock.policy.variance import VariancePolicy, VarianceTarget
 from invarlock.record import Record

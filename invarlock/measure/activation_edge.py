@@ -17,7 +17,8 @@ import math
 import torch
 
 from invarlock.errors import MeasurementError
-from invarlock.measure.records import EdgeRisk, EstimatorContract
+from invarlock.measure.edge_records import EdgeRisk
+from invarlock.measure.records import EstimatorContract
 from invarlock.measure.sigma_max import CONVERGED, estimate_sigma_max, work_dtype
 from invarlock.measure.tensor_statistics import frobenius_norm
 

@@ -13,10 +13,11 @@ from invarlock.data.windows import Window
 from invarlock.digests import digest_of
 from invarlock.errors import MeasurementError, ModelError
 from invarlock.measure.beside_losses import measure_beside_losses
+from invarlock.measure.branch_records import BranchMoments, BranchRecord, Tap
 from invarlock.measure.forward_hooks import bias_of, hooked
 from invarlock.measure.losses import pass_inputs, run_windows, windows_a_pass
 from invarlock.measure.models import LoadedModel
-from invarlock.measure.records import BranchMoments, BranchRecord, Tap, WindowLoss
+from invarlock.measure.records import WindowLoss
 from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
 
 KIND = "branch_moments"

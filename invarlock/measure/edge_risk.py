@@ -13,17 +13,11 @@ from invarlock.digests import digest_of
 from invarlock.errors import DataError, MeasurementError, ModelError
 from invarlock.measure.activation_edge import edge_risk
 from invarlock.measure.beside_losses import measure_beside_losses
+from invarlock.measure.edge_records import EdgeRisk, EdgeRiskRecord, EdgeSite, WindowEdges
 from invarlock.measure.forward_hooks import hooked
 from invarlock.measure.losses import pass_inputs, run_windows
 from invarlock.measure.models import LoadedModel
-from invarlock.measure.records import (
-    EdgeRisk,
-    EdgeRiskRecord,
-    EdgeSite,
-    EstimatorContract,
-    WindowEdges,
-    WindowLoss,
-)
+from invarlock.measure.records import EstimatorContract, WindowLoss
 from invarlock.measure.sigma_max import CONVERGED
 from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
 

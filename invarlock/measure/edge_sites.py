@@ -7,8 +7,8 @@ import re
 from invarlock.checkpoints.checkpoint import TensorSource
 from invarlock.checkpoints.modules import module_path, modules_of
 from invarlock.families import Family
+from invarlock.measure.edge_records import EdgeSite
 from invarlock.measure.invariants import norm_layers
-from invarlock.measure.records import EdgeSite
 
 # Where transformers builds other modules than checkpoints name: experts are one fused layer, which only its sum leaves.
 _BUILT = (

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, field_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from invarlock.digests import digest_of
 from invarlock.families import Family
@@ -205,121 +204,3 @@ class LossRecord(Record):
     """The losses of one variant on the windows of one schedule, in its order."""
 
     losses: tuple[WindowLoss, ...]
-
-
-class Tap(Record):
-    """Where variance equalization may attach: the output of a branch of a block, before it joins the residual.
-
-    module: path in the live model; canonical: the same place as GPT-2 spells it, such as
-    ``transformer.h.3.mlp.c_proj``; family: of the branch, ffn or attn; block: number in its stack, from 0.
-    """
-
-    module: str
-    canonical: str
-    family: Family
-    block: int
-
-
-class BranchMoments(Record):
-    """Second moments of every branch on one window.
-
-    tokens: of the window's input; second_moments: by tap module, the mean over valid positions and features of the
-    squared branch output less the projection's bias; positions: by tap module, how many that mean is over (a decoder
-    beside an encoder has those of the labels).
-    """
-
-    window_id: str
-    tokens: int
-    second_moments: Mapping[str, float]
-    positions: Mapping[str, int]
-
-
-class BranchRecord(Record):
-    """Losses and branch moments of one variant on some windows, in one order."""
-
-    losses: tuple[WindowLoss, ...]
-    moments: tuple[BranchMoments, ...]
-
-
-def _rescales(factor: float) -> float:
-    if factor == 1.0:
-        raise ValueError("1 is no factor: it leaves the branch as it is")
-    return factor
-
-
-Factor = Annotated[float, Field(gt=0.0), AfterValidator(_rescales)]
-"""What a branch output is multiplied by: finite, above 0, not 1."""
-
-
-class VirtualScales(Record):
-    """Factors that virtual variance equalization puts on branches, by tap module. At least one, each > 0 and not 1."""
-
-    factors: Mapping[str, Factor] = Field(min_length=1)
-
-    @property
-    def digest(self) -> str:
-        """Hex SHA-256 that names this set of factors."""
-        return digest_of(self)
-
-    def variant_of(self, digest: str) -> str:
-        """Hex SHA-256 that names the model of ``digest`` with these factors on its branches."""
-        return digest_of([digest, self.digest])
-
-
-class ScaledLosses(Record):
-    """The losses of one variant with ``scales`` on its branches, in the order of the windows asked for."""
-
-    scales: VirtualScales
-    losses: tuple[WindowLoss, ...]
-
-
-class ScaledRecord(Record):
-    """The losses of one variant under several scale sets."""
-
-    sets: tuple[ScaledLosses, ...]
-
-
-class EdgeSite(Record):
-    """A module whose output has an edge risk, by its path in the live model, and its family; norms are other."""
-
-    module: str
-    family: Family
-
-
-class EdgeRisk(Record):
-    """r = sigma_max(A') / (sqrt(positions) + sqrt(features)) of one output A on one window (design page 2).
-
-    A' is A less its mean, over its standard deviation, both scalars. residual: the error bound that the estimator
-    certifies, in units of r; positions, features: rows and columns of A.
-    """
-
-    risk: float = Field(gt=0.0)
-    residual: float = Field(ge=0.0)
-    positions: int = Field(ge=1)
-    features: int = Field(ge=1)
-
-    @property
-    def ceiling(self) -> float:
-        """The largest r that any matrix of this shape can have: that of one direction alone."""
-        rows, columns = math.sqrt(self.positions), math.sqrt(self.features)
-        return rows * columns / (rows + columns)
-
-
-class WindowEdges(Record):
-    """The edge risk of every site on one window, by module."""
-
-    window_id: str
-    edges: Mapping[str, EdgeRisk]
-
-
-class EdgeRiskRecord(Record):
-    """Losses and edge risks of one variant on some windows, in one order, under one estimator contract.
-
-    absent: modules of the checkpoint that the loaded model does not have, such as a BERT's pooler.
-    """
-
-    contract: EstimatorContract
-    sites: tuple[EdgeSite, ...]
-    absent: tuple[str, ...]
-    losses: tuple[WindowLoss, ...]
-    windows: tuple[WindowEdges, ...] = Field(min_length=1)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from invarlock.data.windows import Window
 from invarlock.errors import ModelError
+from invarlock.measure.branch_records import ScaledLosses, VirtualScales
 from invarlock.measure.losses import batches, kept, loss_key, windows_a_pass
 from invarlock.measure.models import LoadedModel
-from invarlock.measure.records import ScaledLosses, VirtualScales, WindowLoss
+from invarlock.measure.records import WindowLoss
 from invarlock.measure.shared_prefix import Departure, run_departures
 from invarlock.measure.side_by_side import side_by_side
 from invarlock.measure.taps import find_taps

@@ -17,10 +17,11 @@ import torch
 
 from invarlock.checkpoints.architectures import ARCHITECTURES
 from invarlock.data.windows import Window
+from invarlock.measure.branch_records import VirtualScales
 from invarlock.measure.forward_hooks import hooked
 from invarlock.measure.losses import run_windows
 from invarlock.measure.models import LoadedModel
-from invarlock.measure.records import VirtualScales, WindowLoss
+from invarlock.measure.records import WindowLoss
 from invarlock.measure.virtual_scales import scaled
 
 

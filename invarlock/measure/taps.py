@@ -11,7 +11,7 @@ from invarlock.checkpoints.branch_parts import in_branch
 from invarlock.checkpoints.checkpoint import TensorSource
 from invarlock.checkpoints.modules import module_path
 from invarlock.errors import ModelError
-from invarlock.measure.records import Tap
+from invarlock.measure.branch_records import Tap
 
 
 def taps_of(source: TensorSource) -> tuple[Tap, ...]:

@@ -8,9 +8,9 @@ from functools import partial
 
 import torch
 
+from invarlock.measure.branch_records import VirtualScales
 from invarlock.measure.forward_hooks import bias_of, hooked
 from invarlock.measure.models import LoadedModel
-from invarlock.measure.records import VirtualScales
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from invarlock.guards.variance_metrics import (
     target_fingerprint,
 )
 from invarlock.guards.variance_scales import choose_factors, compare_moments, matches
-from invarlock.measure.records import VirtualScales
+from invarlock.measure.branch_records import VirtualScales
 from invarlock.policy.variance import FEWEST_WINDOWS, VariancePolicy
 from invarlock.problems import KeyPath, Problem
 

@@ -10,7 +10,8 @@ from invarlock.calibration.ve_proposals import SeedProposals
 from invarlock.guards.invariants import judge_invariants
 from invarlock.guards.spectral import judge_spectral
 from invarlock.guards.variance import Arm, PredictiveTest, judge_variance
-from invarlock.measure.records import BranchRecord, ScaledLosses, VariantMeasurement, VirtualScales
+from invarlock.measure.branch_records import BranchRecord, ScaledLosses, VirtualScales
+from invarlock.measure.records import VariantMeasurement
 from invarlock.reports.run_blocks import data_block, edit_block, model_block, run_meta
 from invarlock.reports.ve_run_report import CalibrationWindows, VeRunReport
 

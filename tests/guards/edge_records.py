@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from invarlock.families import Family
-from invarlock.measure.records import EdgeRisk, EdgeRiskRecord, EdgeSite, WindowEdges, WindowLoss
+from invarlock.measure.edge_records import EdgeRisk, EdgeRiskRecord, EdgeSite, WindowEdges
+from invarlock.measure.records import WindowLoss
 from invarlock.measure.sigma_max import CONVERGED
 
 FAMILIES = {

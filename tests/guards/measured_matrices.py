@@ -6,13 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from invarlock.families import Family
-from invarlock.measure.records import (
-    Drift,
-    EstimatorContract,
-    ModuleStatistics,
-    NormRange,
-    WeightMeasurement,
-)
+from invarlock.measure.records import Drift, EstimatorContract, ModuleStatistics, NormRange, WeightMeasurement
 
 CONTRACT = EstimatorContract(method="lanczos", tol=1e-6, max_iter=200, seed=0, dtype="float64")
 

@@ -7,7 +7,7 @@ from scipy.stats import mstats
 
 from invarlock.errors import MeasurementError
 from invarlock.guards.branch_moments import robust_moment, tap_moment
-from invarlock.measure.records import BranchMoments
+from invarlock.measure.branch_records import BranchMoments
 from tests.guards.variance_arms import moments, tap
 
 RNG = np.random.default_rng(3)

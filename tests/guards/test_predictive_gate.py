@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from invarlock.errors import DataError, MeasurementError
 from invarlock.guards.predictive_gate import GateReason, decide_gate, weigh_interval
-from invarlock.measure.records import VirtualScales, WindowLoss
+from invarlock.measure.branch_records import VirtualScales
+from invarlock.measure.records import WindowLoss
 from invarlock.policy.variance import VariancePolicy
 from invarlock.stats.paired_interval import paired_interval
 

@@ -7,7 +7,7 @@ from invarlock.guards.report import GuardReport, Severity, Verdict
 from invarlock.guards.variance import judge_variance
 from invarlock.guards.variance_metrics import VarianceMetrics, target_fingerprint
 from invarlock.guards.variance_scales import propose_scales
-from invarlock.measure.records import VirtualScales
+from invarlock.measure.branch_records import VirtualScales
 from invarlock.policy.schema import TierPolicy
 from invarlock.policy.variance import VariancePolicy, VarianceTarget
 from tests.guards.variance_arms import moments, predictive_test, propose, tap

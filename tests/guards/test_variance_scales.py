@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from invarlock.errors import DataError, MeasurementError, PolicyError
 from invarlock.families import Family
 from invarlock.guards.variance_scales import Dropped, matching_taps, propose_scales
-from invarlock.measure.records import VirtualScales
+from invarlock.measure.branch_records import VirtualScales
 from invarlock.policy.built_in import BUILT_IN
 from invarlock.policy.schema import Tier
 from invarlock.policy.variance import Clamp, VariancePolicy, VarianceTarget

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from invarlock.families import Family
 from invarlock.guards.variance import Arm, PredictiveTest
 from invarlock.guards.variance_scales import ScaleProposal, propose_scales
-from invarlock.measure.records import BranchMoments, Tap, WindowLoss
+from invarlock.measure.branch_records import BranchMoments, Tap
+from invarlock.measure.records import WindowLoss
 from invarlock.policy.variance import VariancePolicy
 
 

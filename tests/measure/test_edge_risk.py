@@ -11,12 +11,12 @@ import torch
 from invarlock.data.evenly_spaced import evenly_spaced
 from invarlock.errors import DataError, MeasurementError, ModelError
 from invarlock.families import Family
+from invarlock.measure.edge_records import EdgeSite
 from invarlock.measure.edge_risk import WINDOWS, measure_edge_risk
 from invarlock.measure.edge_sites import edge_sites
 from invarlock.measure.losses import measure_losses
 from invarlock.measure.models import applied
 from invarlock.measure.pass_meter import PASSES
-from invarlock.measure.records import EdgeSite
 from invarlock.measure.sigma_max import POWER_ITER
 from invarlock.store.measurement_store import MeasurementStore
 from tests.measure.random_windows import random_windows, windows_for

@@ -9,10 +9,10 @@ from invarlock.checkpoints.architectures import ARCHITECTURES
 from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.data.windows import make_window
 from invarlock.errors import MeasurementError, ModelError
+from invarlock.measure.branch_records import VirtualScales
 from invarlock.measure.losses import measure_losses, run_windows
 from invarlock.measure.models import load_model
 from invarlock.measure.pass_meter import PASSES
-from invarlock.measure.records import VirtualScales
 from invarlock.measure.scaled_losses import ScaledRequest, measure_scaled
 from invarlock.measure.side_by_side import twin
 from invarlock.measure.taps import taps_of

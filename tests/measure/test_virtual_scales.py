@@ -7,8 +7,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from invarlock.measure.branch_records import VirtualScales
 from invarlock.measure.losses import run_windows
-from invarlock.measure.records import VirtualScales
 from invarlock.measure.taps import taps_of
 from invarlock.measure.virtual_scales import scaled
 from tests.measure.random_windows import random_windows, windows_for

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from invarlock.errors import DataError, MeasurementError
-from invarlock.measure.records import BranchMoments, WindowLoss
+from invarlock.measure.branch_records import BranchMoments
+from invarlock.measure.records import WindowLoss
 from invarlock.metrics.paired_windows import pair_losses, require_same_windows
 
 ARMS = ("B", "A")

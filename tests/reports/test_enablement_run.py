@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from invarlock.guards.variance_metrics import target_fingerprint
-from invarlock.measure.records import VirtualScales
+from invarlock.measure.branch_records import VirtualScales
 from invarlock.policy.resolution import policy_sha256
 from invarlock.problems import dotted
 from invarlock.reports.enablement import check_enablement
