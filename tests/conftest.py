@@ -8,11 +8,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from invarlock.store.measurement_store import MeasurementStore
 from tasks.local_services import prefect_api_url, prefect_home, prefect_server, quiet_environment
 from tests.measure.tiny_models import save
+
+# The same examples every time, and a loaded machine is no fault of theirs: no test depends on luck.
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -201,7 +201,6 @@ TREES = st.recursive(
 MAPPINGS = st.dictionaries(st.text("abc", min_size=1, max_size=1), TREES, max_size=3)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # a loaded machine is no fault of the inputs
 @given(MAPPINGS, MAPPINGS)
 def test_merge_keeps_every_leaf_of_the_layer_above(
     below: dict[str, JsonValue], above: dict[str, JsonValue]
