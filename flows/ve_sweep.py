@@ -20,7 +20,7 @@ from flows.conduct import (
 )
 from invarlock.calibration.sweep_plan import labelled
 from invarlock.calibration.sweep_settings import SweepSettings, read_ve_settings
-from invarlock.calibration.ve_plan import VeModel, VeSweepPlan
+from invarlock.calibration.ve_plan import VeModel, VeSweepPlan, require_taps
 from invarlock.calibration.ve_request import VeSweepRequest
 from invarlock.data.schedule import Schedule
 from invarlock.home import home
@@ -95,7 +95,8 @@ def plan_sweep(request: VeSweepRequest, settings: SweepSettings) -> VeSweepPlan:
 def plan_model(request: VeSweepRequest, settings: SweepSettings, reference: str, label: str) -> VeModel:
     """One baseline: its digest, the edit, where scales may attach, and its windows."""
     identity = open_model(reference, allow_network=request.allow_network, allow_pickle=request.allow_pickle)
-    edit, taps, edited = plan_edit(identity.root, settings.config.edit)
+    planned = plan_edit(identity.root, settings.config.edit, config=settings.inputs[0].name)
+    require_taps(planned.edited, settings.policies)
     windows = draw_windows(
         identity.root,
         settings.config.dataset,
@@ -109,9 +110,9 @@ def plan_model(request: VeSweepRequest, settings: SweepSettings, reference: str,
         label=label,
         identity=identity,
         windows=windows,
-        edit=edit,
-        taps=taps,
-        edited=edited,
+        edit=planned.edit,
+        taps=planned.taps,
+        edited=planned.edited,
     )
 
 

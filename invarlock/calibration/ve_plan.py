@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from invarlock.calibration.sweep_plan import Cell, PlannedModel, SweepPlan
 from invarlock.calibration.ve_records import MinEffectRule
 from invarlock.edits.planned_edit import PlannedEdit
+from invarlock.guards.variance_scales import matching_taps
 from invarlock.measure.branch_records import Tap
+from invarlock.policy.resolution import ResolvedPolicy
+from invarlock.policy.schema import Tier
 
 
 class VeModel(PlannedModel):
@@ -50,3 +54,9 @@ class VeSweepPlan(SweepPlan[VeModel]):
     def windows_run_by_run(self) -> int:
         """How many window losses the sweep would take, were every cell run by itself: baseline, A and B in each."""
         return 3 * len(self.models) * len(self.tiers) * len(self.seeds) * sum(self.windows)
+
+
+def require_taps(edited: Sequence[Tap], policies: Mapping[Tier, ResolvedPolicy]) -> None:
+    """PolicyError when the ``tap`` of a tier names none of the branches that the edit touches."""
+    for policy in policies.values():
+        matching_taps(edited, policy.policy.variance.tap)

@@ -10,12 +10,12 @@ from invarlock.calibration.window_plan_records import PlanPoint, WindowPlan
 from invarlock.errors import ConfigError, DataError
 from invarlock.metrics.paired_windows import PairedLosses
 from invarlock.policy.profiles import Profile
+from invarlock.policy.variance import FEWEST_WINDOWS
 from invarlock.stats.bca import bca_interval
 from invarlock.stats.paired_interval import paired_interval
 
 TARGET_HALF_WIDTH = 0.001  # nats per token: seed 001's pilot target
 COUNTS = (40, 60, 90, 120, 180, 240, 320, 400, 560, 800)
-FEWEST = 2  # windows of an interval
 
 
 def plan_windows(
@@ -87,8 +87,8 @@ def windows_needed(sigma: float, target: float, *, one_sided: bool) -> int:
     >>> windows_needed(0.0102, 0.001, one_sided=False)
     400
     """
-    n = max(FEWEST, math.floor((half_width(sigma, 1, one_sided=one_sided) / target) ** 2))
-    while n > FEWEST and half_width(sigma, n - 1, one_sided=one_sided) <= target:
+    n = max(FEWEST_WINDOWS, math.floor((half_width(sigma, 1, one_sided=one_sided) / target) ** 2))
+    while n > FEWEST_WINDOWS and half_width(sigma, n - 1, one_sided=one_sided) <= target:
         n -= 1
     while half_width(sigma, n, one_sided=one_sided) > target:
         n += 1
@@ -138,7 +138,8 @@ def _check_request(counts: Sequence[int], target: float, seconds_per_window: flo
     for name, value in (("target half-width", target), ("cost of a window", seconds_per_window)):
         if not (math.isfinite(value) and value > 0):
             raise ConfigError(f"the {name} is {value}", fix="give a number above 0")
-    if len(set(counts)) < 2 or min(counts) < FEWEST:
+    if len(set(counts)) < 2 or min(counts) < FEWEST_WINDOWS:
         raise ConfigError(
-            f"window counts {list(counts)} make no curve", fix=f"give two or more, each at least {FEWEST}"
+            f"window counts {list(counts)} make no curve",
+            fix=f"give two or more, each at least {FEWEST_WINDOWS}",
         )

@@ -34,7 +34,6 @@ from invarlock.cli.sweep_options import (
     seeds_of,
     tell,
 )
-from invarlock.errors import ConfigError
 from invarlock.policy.schema import Tier
 from invarlock.policy.variance import FEWEST_WINDOWS
 
@@ -217,18 +216,9 @@ def ve_sweep(
 
 
 def _check_edit(checkpoint: Checkpoint, settings: SweepSettings) -> None:
-    """The edit fits the checkpoint, and each tier's ``tap`` names some of the branches that it touches."""
-    from invarlock.edits.plan import plan_edit
-    from invarlock.guards.variance_scales import matching_taps
-    from invarlock.measure.fused_experts import refuse_fused_experts
-    from invarlock.measure.taps import edited_taps
+    """What the flow will check too, said before any server has started."""
+    from invarlock.calibration.ve_plan import require_taps  # these take a moment, and --help needs neither
+    from invarlock.measure.branch_edit import plan_branch_edit
 
-    try:
-        edit = plan_edit(settings.config.edit.name, settings.config.edit.plan, checkpoint)
-    except ConfigError as error:
-        config = settings.inputs[0].name
-        raise ConfigError(error.what, where=f"{config}: {error.where}", fix=error.fix) from error
-    refuse_fused_experts(edit.tensors if edit else ())
-    taps = edited_taps(checkpoint, edit.modules if edit else ())
-    for policy in settings.policies.values():
-        matching_taps(taps, policy.policy.variance.tap)
+    planned = plan_branch_edit(settings.config.edit, checkpoint, config=settings.inputs[0].name)
+    require_taps(planned.edited, settings.policies)
