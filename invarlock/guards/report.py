@@ -65,6 +65,12 @@ class InvariantsMetrics(Record):
     vocabulary_size: int | None
 
 
+class Unjudged(Record):
+    """Metrics of a guard that could not judge: none. reason: why."""
+
+    reason: str
+
+
 class GuardReport(Record):
     """A guard's verdict with all it was made from.
 
@@ -76,7 +82,7 @@ class GuardReport(Record):
     verdict: Verdict
     passed: bool
     policy: Mapping[str, JsonValue]
-    metrics: SpectralMetrics | InvariantsMetrics | VarianceMetrics | RmtMetrics
+    metrics: SpectralMetrics | InvariantsMetrics | VarianceMetrics | RmtMetrics | Unjudged
     violations: tuple[CapViolation | LimitViolation | Violation, ...]
     diagnostics: tuple[str, ...]
 
