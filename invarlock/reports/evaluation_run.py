@@ -24,8 +24,8 @@ class Role(StrEnum):
 class EvaluationTerms(Record):
     """What both runs of an evaluation share, besides policy and data.
 
-    run_key: of the evaluation; inputs: hex SHA-256 of the files read, by name; predictable_tokens, windows_available: in the whole data set; measured_sha256: of the
-    canonical JSON of all that was measured.
+    run_key: of the evaluation; inputs: hex SHA-256 of files read, by name; predictable_tokens, windows_available: in
+    the whole data set; measured_sha256: of the canonical JSON of all that was measured.
     """
 
     run_key: str
