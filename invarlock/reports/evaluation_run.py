@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from invarlock.evaluation.evaluation_plan import Assurance, MetricChoice
-from invarlock.evaluation.measured import Failure
+from invarlock.measure.arm_records import Failure
 from invarlock.measure.records import WindowHits
 from invarlock.metrics.perplexity import PerplexityMetric
 from invarlock.record import Record
