@@ -14,15 +14,14 @@ from fractions import Fraction
 from importlib.metadata import version
 from typing import TypeVar
 
-import numpy as np
 import torch
 from pydantic import JsonValue
 
-from invarlock.data.masking import IGNORED, mask_window
-from invarlock.data.windows import Tokens, Window
+from invarlock.data.windows import Window
 from invarlock.errors import MeasurementError
-from invarlock.measure.models import LoadedModel, MetricKind
-from invarlock.measure.pass_meter import PASSES, WHOLE_PASS
+from invarlock.measure.forward_pass import Predictions, predict
+from invarlock.measure.models import LoadedModel
+from invarlock.measure.pass_meter import WHOLE_PASS
 from invarlock.measure.records import WindowLoss
 from invarlock.measure.side_by_side import side_by_side
 from invarlock.progress import advance, announce
@@ -53,7 +52,7 @@ def measure_losses(
 
     Raises
     ------
-    MeasurementError: a loss that is not finite, a window longer than the model takes; names the windows.
+    MeasurementError: a loss that is not finite; names the windows. DataError: what :func:`predict` refuses.
     """
     size = windows_a_pass(model, batch_size)
     distinct = {window.id: window for window in windows}
@@ -74,22 +73,24 @@ def run_windows(
 ) -> tuple[WindowLoss, ...]:
     """One forward pass over ``windows`` of one length: the bare measurement, nothing kept.
 
-    NLL is the float64 sum of float32 log-softmax over the predicted tokens, in nats. share: of the model's blocks
-    that the pass really runs, for the :class:`PassMeter`.
+    share: of the model's blocks that the pass really runs, for the :class:`PassMeter`. Raises what :func:`predict`
+    and :func:`losses_of` raise.
     """
-    _ensure_fits(model, windows)
-    rows = [_inputs_and_labels(model, window) for window in windows]
-    inputs, labels = (
-        torch.from_numpy(np.stack(side)).long().to(model.device) for side in zip(*rows, strict=True)
-    )
-    with torch.inference_mode():
-        nll, tokens = _summed_nll(model, inputs, labels)
-    PASSES.add(len(windows), share)
+    return losses_of(windows, predict(model, windows, share=share))
+
+
+def losses_of(windows: Sequence[Window], predictions: Predictions) -> tuple[WindowLoss, ...]:
+    """The loss of each of ``windows`` in their pass.
+
+    NLL is the float64 sum of float32 log-softmax over the predicted tokens, in nats. Raises MeasurementError naming
+    the windows whose loss is not finite: a NaN among the logits of a predicted token always makes it so.
+    """
+    nll, tokens = _summed_nll(predictions)
     measured = list(zip(windows, nll.tolist(), tokens.tolist(), strict=True))
-    broken = [window.id for window, value, count in measured if not math.isfinite(value) or count == 0]
+    broken = [window.id for window, value, _ in measured if not math.isfinite(value)]
     if broken:
         raise MeasurementError(
-            "a loss that is not finite, or is over no token",
+            "a loss that is not finite",
             where=f"windows {', '.join(broken)}",
             fix="use a wider dtype (float16 overflows), or check the model's weights",
         )
@@ -139,57 +140,11 @@ def pass_inputs(model: LoadedModel, window: Window, batch_size: int) -> dict[str
     }
 
 
-def _ensure_fits(model: LoadedModel, windows: Sequence[Window]) -> None:
-    longest, largest = max(len(w.tokens) for w in windows), max(int(w.tokens.max()) for w in windows)
-    where = f"windows {', '.join(window.id for window in windows)}"
-    if model.longest is not None and longest > model.longest:
-        raise MeasurementError(
-            f"windows of {longest} tokens, the model takes {model.longest}",
-            where=where,
-            fix="lower dataset.seq_len",
-        )
-    if largest >= model.vocabulary:
-        raise MeasurementError(
-            f"token {largest}, the model has {model.vocabulary}",
-            where=where,
-            fix="make the windows with the model's own tokenizer",
-        )
-
-
-def _inputs_and_labels(model: LoadedModel, window: Window) -> tuple[Tokens, Tokens]:
-    """Input ids and what each position, or each decoder step, should predict; -100 where nothing."""
-    if model.kind is MetricKind.SEQ2SEQ:
-        if window.labels is None:
-            raise MeasurementError(
-                "a sequence-to-sequence model needs pairs, this window has no labels",
-                where=f"window {window.id}",
-                fix="use a dataset of pairs, such as local_jsonl_pairs",
-            )
-        return window.tokens, window.labels
-    if model.masking is not None:
-        return mask_window(
-            window,
-            mask_id=model.masking.mask_id,
-            vocab_size=model.vocabulary,
-            special_ids=model.masking.special_ids,
-        )
-    return window.tokens, window.tokens
-
-
-def _summed_nll(
-    model: LoadedModel, inputs: torch.Tensor, labels: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+@torch.inference_mode()
+def _summed_nll(predictions: Predictions) -> tuple[torch.Tensor, torch.Tensor]:
     """Per row: summed NLL (float64) and the number of predicted tokens."""
-    if model.kind is MetricKind.SEQ2SEQ:
-        decoder = model.module.prepare_decoder_input_ids_from_labels(labels)
-        logits = model.module(input_ids=inputs, decoder_input_ids=decoder, use_cache=False).logits
-    elif model.kind is MetricKind.MASKED:
-        logits = model.module(input_ids=inputs).logits
-    else:
-        logits = model.module(input_ids=inputs, use_cache=False).logits[:, :-1]
-        labels = labels[:, 1:]
-    predicted = labels != IGNORED
-    log_probability = torch.log_softmax(logits.float(), dim=-1)
-    chosen = log_probability.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    predicted = predictions.predicted
+    log_probability = torch.log_softmax(predictions.logits.float(), dim=-1)
+    chosen = log_probability.gather(-1, predictions.labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
     nll = -torch.where(predicted, chosen, 0.0).double().sum(dim=1)
     return nll, predicted.sum(dim=1)

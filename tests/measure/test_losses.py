@@ -8,7 +8,7 @@ import torch
 
 from invarlock.data.masking import mask_window
 from invarlock.data.windows import make_window
-from invarlock.errors import MeasurementError
+from invarlock.errors import DataError, MeasurementError
 from invarlock.measure.losses import measure_losses, run_windows
 from invarlock.measure.models import applied
 from invarlock.store.measurement_store import MeasurementStore
@@ -136,16 +136,32 @@ def test_a_window_that_does_not_fit_is_refused(name, loaded):
     model = loaded(name)
     assert model.longest == (62 if name == "roberta" else 64)
     run_windows(model, random_windows(1, length=model.longest))
-    with pytest.raises(MeasurementError, match="the model takes") as caught:
+    with pytest.raises(DataError, match="the model takes") as caught:
         run_windows(model, random_windows(1, length=model.longest + 1))
     assert random_windows(1, length=model.longest + 1)[0].id in str(caught.value)
 
 
-def test_tokens_of_another_vocabulary_are_refused(loaded):
-    with pytest.raises(MeasurementError, match="token 97"):
-        run_windows(loaded("gpt2"), [make_window([1, 2, VOCABULARY])])
+@pytest.mark.parametrize(
+    ("name", "window"),
+    [
+        ("gpt2", make_window([1, 2, VOCABULARY])),
+        ("t5", make_window([VOCABULARY], [1, 2])),
+        ("t5", make_window([1], [2, VOCABULARY])),
+    ],
+)
+def test_tokens_of_another_vocabulary_are_refused(name, window, loaded):
+    with pytest.raises(DataError, match="token 97, the model has 97") as caught:
+        run_windows(loaded(name), [window])
+    assert window.id in str(caught.value.where)
 
 
 def test_pairs_are_asked_for(loaded):
-    with pytest.raises(MeasurementError, match="needs pairs"):
+    with pytest.raises(DataError, match="needs pairs"):
         run_windows(loaded("t5"), random_windows(1))
+
+
+@pytest.mark.parametrize(("name", "window"), [("gpt2", make_window([5])), ("t5", make_window([5, 6], []))])
+def test_a_window_that_asks_for_nothing_is_refused(name, window, loaded):
+    with pytest.raises(DataError, match="no token is to be predicted") as caught:
+        run_windows(loaded(name), [window])
+    assert window.id in str(caught.value.where)
