@@ -5,14 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from invarlock.families import Family
+
 NOW = "#4a5568"  # a threshold that is in force
 RECOMMENDED = "#c53030"
 GRID = "#e2e8f0"
+FAMILY_COLOURS: Mapping[Family, str] = MappingProxyType(
+    {Family.FFN: "#2b6cb0", Family.ATTN: "#c05621", Family.EMBED: "#2f855a", Family.OTHER: "#6b46c1"}
+)
 
 
 @contextmanager

@@ -8,9 +8,14 @@ from matplotlib.figure import Figure
 
 from invarlock.families import Family
 from invarlock.guards.spectral_metrics import JudgedModule
-from invarlock.reports.figure_files import GRID, NOW, RECOMMENDED, image_files, plot_style
-
-_COLOURS = {Family.FFN: "#2b6cb0", Family.ATTN: "#c05621", Family.EMBED: "#2f855a", Family.OTHER: "#6b46c1"}
+from invarlock.reports.figure_files import (
+    FAMILY_COLOURS,
+    GRID,
+    NOW,
+    RECOMMENDED,
+    image_files,
+    plot_style,
+)
 
 
 def plot_z(
@@ -28,7 +33,7 @@ def plot_z(
             values = sorted(abs(module.z) for module in modules if module.family is family)
             step = 0.6 / max(len(values) - 1, 1)
             places = [x - 0.3 + step * i if len(values) > 1 else x for i in range(len(values))]
-            axes.scatter(places, values, s=18, color=_COLOURS[family], zorder=3)
+            axes.scatter(places, values, s=18, color=FAMILY_COLOURS[family], zorder=3)
             if family in current:
                 axes.hlines(current[family], x - 0.42, x + 0.42, color=NOW, linestyle="--", linewidth=1.4)
             if family in recommended:
