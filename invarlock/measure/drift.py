@@ -55,6 +55,14 @@ def measure_drift(
     return drifts
 
 
+def same_modules(subject: TensorSource, baseline: TensorSource) -> bool:
+    """Whether both have the same modules in the same shapes: only then drift can be measured."""
+    ours, theirs = (
+        {module.name: module.shape for module in modules_of(side)} for side in (subject, baseline)
+    )
+    return ours == theirs
+
+
 def _ensure_paired(ours: tuple[Module, ...], theirs: Mapping[str, Module]) -> None:
     for name in sorted({module.name for module in ours} ^ theirs.keys()):
         side = "baseline" if name in theirs else "subject"

@@ -46,8 +46,13 @@ def snapshot_invariants(source: TensorSource) -> InvariantsSnapshot:
         embedding_rows=embedding.shape[0],
         vocabulary_size=vocabulary_size(source.root),
         config_sha256=hash_graph_config(source),
-        nonfinite=tuple(entry.name for entry in source.entries if not _finite(source.read(entry.name))),
+        nonfinite=nonfinite_tensors(source),
     )
+
+
+def nonfinite_tensors(source: TensorSource) -> tuple[str, ...]:
+    """Names of the tensors with NaN or infinity. Reads every tensor once, one at a time."""
+    return tuple(entry.name for entry in source.entries if not _finite(source.read(entry.name)))
 
 
 def norm_layers(source: TensorSource) -> tuple[str, ...]:
