@@ -59,8 +59,18 @@ class MeasurementError(InvarlockError):
     """A measurement that could not be made. Never replaced by a default."""
 
 
+class EvaluationAborted(MeasurementError):
+    """An evaluation without a verdict: something that every verdict rests on could not be measured."""
+
+    exit_code = 3
+
+
 class PolicyError(InvarlockError):
     """A tiers file, profile or patch that breaks the policy schema."""
+
+
+class PromotionError(InvarlockError):
+    """A request, approval or history that does not let a patch become policy."""
 
 
 class StoreError(InvarlockError):

@@ -55,7 +55,14 @@ def load_yaml_record(
     path: Path, model: type[RecordT], *, error: type[InvarlockError], fix: str = _FIX
 ) -> RecordT:
     """Read ``path`` as a ``model``. Raises ``error`` with every problem: line, column, key path, value."""
-    source = parse_yaml(path, error=error, fix=fix)
+    return read_yaml_record(_text(path, error), path, model, error=error, fix=fix)
+
+
+def read_yaml_record(
+    text: str, path: Path, model: type[RecordT], *, error: type[InvarlockError], fix: str = _FIX
+) -> RecordT:
+    """Read ``text``, which errors say is in ``path``, as a ``model``."""
+    source = _parse(text, path, error, fix)
     try:
         # Strict JSON: no text or booleans for numbers, yet text for enums and lists for tuples.
         return model.model_validate_json(json.dumps(source.data), strict=True)
@@ -65,7 +72,20 @@ def load_yaml_record(
 
 def parse_yaml(path: Path, *, error: type[InvarlockError], fix: str = _FIX) -> YamlSource:
     """Plain data of a YAML mapping, with positions. Raises ``error`` for whatever cannot be read safely."""
-    node = _compose(path, error, fix)
+    return _parse(_text(path, error), path, error, fix)
+
+
+def _text(path: Path, error: type[InvarlockError]) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as found:
+        raise error(f"cannot read: {found.strerror}", where=path, fix="give a readable YAML file") from found
+    except UnicodeDecodeError as found:
+        raise error("not UTF-8 text", where=path, fix="save the file as UTF-8") from found
+
+
+def _parse(text: str, path: Path, error: type[InvarlockError], fix: str) -> YamlSource:
+    node = _compose(text, path, error, fix)
     if node is None or node.value == "":  # an explicit {} is no mistake: a patch may change nothing
         raise error("the file is empty", where=path, fix=fix)
     if not isinstance(node, MappingNode):
@@ -77,13 +97,9 @@ def parse_yaml(path: Path, *, error: type[InvarlockError], fix: str = _FIX) -> Y
     return YamlSource(path, data, reader.positions)
 
 
-def _compose(path: Path, error: type[InvarlockError], fix: str) -> Node | None:
+def _compose(text: str, path: Path, error: type[InvarlockError], fix: str) -> Node | None:
     try:
-        return YAML(typ="safe", pure=True).compose(path.read_text(encoding="utf-8"))
-    except OSError as found:
-        raise error(f"cannot read: {found.strerror}", where=path, fix="give a readable YAML file") from found
-    except UnicodeDecodeError as found:
-        raise error("not UTF-8 text", where=path, fix="save the file as UTF-8") from found
+        return YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as found:
         mark = found.problem_mark or found.context_mark
         raise error(

@@ -14,7 +14,7 @@ from invarlock.families import Family
 from invarlock.policy.built_in import BUILT_IN
 from invarlock.policy.keys import Key, Section
 from invarlock.policy.schema import Tier, TierPolicy
-from invarlock.policy.tiers_file import file_key
+from invarlock.policy.tiers_file import FILE_KEYS, file_key
 
 _FAMILY = "*"
 
@@ -76,6 +76,13 @@ def entry_of(path: str) -> Entry:
     """The entry of a leaf such as ``spectral.family_caps.ffn``. Raises KeyError for what is no key."""
     families = {family.value for family in Family}
     return catalog()[".".join(_FAMILY if name in families else name for name in path.split("."))]
+
+
+def entry_in_file(key: str) -> Entry:
+    """The entry of a leaf in the file's spelling, ``spectral_guard.family_caps.ffn``. Raises KeyError."""
+    section, _, rest = key.partition(".")
+    path = next((path for path, name in FILE_KEYS.items() if name == section), section)
+    return entry_of(f"{path}.{rest}")
 
 
 def _entries(section: type[Section], prefix: str) -> Iterator[Entry]:

@@ -63,7 +63,8 @@ def _in_force(tiers: TiersFile, tier: Tier) -> dict[str, JsonValue]:
     if tier not in tiers.tiers():
         return {}
     values = merge(BUILT_IN[tier].model_dump(mode="json"), tiers.entry(tier).layer())
-    return flatten(TierPolicy.model_validate(values).model_dump(mode="json"))
+    leaves = flatten(TierPolicy.model_validate(values).model_dump(mode="json"))
+    return {path: value for path, value in leaves.items() if value != {}}  # no family is given: no limit
 
 
 def _diff_tier(tier: Tier, old: dict[str, JsonValue], new: dict[str, JsonValue]) -> list[Change]:

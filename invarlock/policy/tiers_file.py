@@ -16,7 +16,7 @@ from invarlock.policy.schema import Tier
 from invarlock.policy.spectral import SpectralPolicy
 from invarlock.policy.tree import merge
 from invarlock.policy.variance import VariancePolicy
-from invarlock.yaml_source import load_yaml_record
+from invarlock.yaml_source import load_yaml_record, read_yaml_record
 
 FILE_KEYS = {
     "metrics": "metrics",
@@ -24,6 +24,7 @@ FILE_KEYS = {
     "rmt": "rmt_guard",
     "variance": "variance_guard",
 }
+_FIX = "correct the file; `invarlock policy keys` explains every key"
 
 
 def file_key(path: str) -> str:
@@ -74,9 +75,12 @@ def live_tiers_path(root: Path | None = None) -> Path:
 
 def load_tiers(path: Path) -> TiersFile:
     """Read a tiers file or a patch. Raises PolicyError with every problem, its line and key path."""
-    return load_yaml_record(
-        path, TiersFile, error=PolicyError, fix="correct the file; `invarlock policy keys` explains every key"
-    )
+    return load_yaml_record(path, TiersFile, error=PolicyError, fix=_FIX)
+
+
+def read_tiers(text: str, path: Path) -> TiersFile:
+    """``text`` as a tiers file or a patch; errors say that it is in ``path``. Raises PolicyError as above."""
+    return read_yaml_record(text, path, TiersFile, error=PolicyError, fix=_FIX)
 
 
 def tiers_digest(path: Path) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from invarlock.home import shipped
-from invarlock.policy.catalog import catalog, entry_of
+from invarlock.policy.catalog import catalog, entry_in_file, entry_of
 from invarlock.policy.key_document import key_document
 from invarlock.policy.keys import Kind
 from invarlock.policy.resolution import resolve_policy
@@ -61,3 +61,10 @@ def test_the_document_is_up_to_date() -> None:
     assert document.read_text() == key_document(), (
         "run: invarlock policy keys --markdown > docs/policy-keys.md"
     )
+
+
+def test_an_entry_is_found_by_the_file_s_spelling() -> None:
+    for entry in catalog().values():
+        assert entry_in_file(entry.file_key.replace("*", "ffn")) is entry
+    with pytest.raises(KeyError):
+        entry_in_file("spectral_guard.margin")

@@ -10,7 +10,7 @@ from invarlock.home import shipped
 from invarlock.policy.built_in import BUILT_IN
 from invarlock.policy.catalog import catalog
 from invarlock.policy.schema import Tier
-from invarlock.policy.tiers_file import apply_patch, live_tiers_path, load_tiers, tiers_digest
+from invarlock.policy.tiers_file import apply_patch, live_tiers_path, load_tiers, read_tiers, tiers_digest
 from invarlock.policy.tree import flatten, merge
 
 SHIPPED = shipped("configs/runtime/tiers.yaml")
@@ -157,3 +157,10 @@ def test_patch_of_a_tier_that_the_base_lacks_is_refused(tmp_path: Path) -> None:
     patch.write_text("aggressive: {rmt_guard: {margin: 1.5}}\n")
     with pytest.raises(PolicyError, match="aggressive"):
         apply_patch(load_tiers(base), load_tiers(patch))
+
+
+def test_text_at_hand_is_read_like_the_file(tmp_path: Path) -> None:
+    assert read_tiers(SHIPPED.read_text(), SHIPPED) == load_tiers(SHIPPED)
+    with pytest.raises(PolicyError, match="marigin") as caught:
+        read_tiers("balanced:\n  rmt_guard: {marigin: 1}\n", tmp_path / "patch.yaml")
+    assert caught.value.where == f"{tmp_path / 'patch.yaml'}:2:15"
