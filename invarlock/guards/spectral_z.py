@@ -81,13 +81,20 @@ def family_statistics(sigmas: Sequence[float]) -> FamilyStatistics:
 
 
 def z_score(pair: ModulePair, family: FamilyStatistics, *, deadband: float) -> float:
-    """The subject's sigma_max as a standard score of the baseline's family.
+    """:func:`standard_score` of the subject's module."""
+    sigmas = pair.subject.sigma_max, pair.baseline.sigma_max
+    return standard_score(*sigmas, family, deadband=deadband, module=pair.name)
+
+
+def standard_score(
+    sigma: float, base: float, family: FamilyStatistics, *, deadband: float, module: str
+) -> float:
+    """A subject's sigma_max as a standard score of the baseline's family; ``base``: the module's own in the baseline.
 
     z = (sigma - mean) / std. In a family without spread (std = 0) it is the relative growth
-    rel = sigma / sigma_base - 1 in units of the deadband: 0 while |rel| <= deadband, else rel / deadband.
-    Raises MeasurementError when std and sigma_base are 0 and the subject's sigma_max is not.
+    rel = sigma / base - 1 in units of the deadband: 0 while |rel| <= deadband, else rel / deadband.
+    Raises MeasurementError, naming ``module``, when std and base are 0 and the subject's sigma_max is not.
     """
-    sigma, base = pair.subject.sigma_max, pair.baseline.sigma_max
     if family.std > 0.0:
         return (sigma - family.mean) / family.std
     if sigma == base:
@@ -95,7 +102,7 @@ def z_score(pair: ModulePair, family: FamilyStatistics, *, deadband: float) -> f
     if base == 0.0:
         raise MeasurementError(
             f"sigma_max grew from 0 to {sigma:g} in a family of zero matrices: it has no relative size",
-            where=pair.name,
+            where=module,
             fix="take a baseline whose weights are trained",
         )
     growth = sigma / base - 1.0

@@ -1,0 +1,193 @@
+"""The guards explained: invariants, spectra of weights, edge risk of activations, variance equalization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from invarlock.families import Family
+from invarlock.gates.evidence import GateStatus
+from invarlock.guards.predictive_gate import GateReason
+from invarlock.guards.report import Severity
+from invarlock.guards.rmt_metrics import RmtStatus
+from invarlock.reports.evaluation_report import EvaluationReport
+from invarlock.reports.evaluation_sections import (
+    GuardOutcome,
+    RmtSection,
+    SpectralSection,
+    UnjudgedSection,
+    VarianceSection,
+)
+from invarlock.reports.explain_settings import settings_of
+from invarlock.reports.explanation import Comparison, GateExplanation, Information, Relation
+from invarlock.reports.number_text import counted, listed, number
+
+_SHOWN = 8  # findings listed; the report has them all
+
+_GATE_WORDS = {
+    GateReason.DISABLED: "the tier switches the predictive gate off",
+    GateReason.NO_CALIBRATION: "no calibration windows were run",
+    GateReason.INSUFFICIENT_COVERAGE: "there were fewer calibration windows than asked for",
+    GateReason.NO_SCALES: "no scale is worth proposing",
+    GateReason.CI_UNAVAILABLE: "the windows give no interval",
+    GateReason.CI_CONTAINS_ZERO: "the gain cannot be told from none",
+    GateReason.REGRESSION_DETECTED: "the scales make the loss larger",
+    GateReason.MEAN_NOT_NEGATIVE: "on average the scales gain nothing",
+    GateReason.GAIN_BELOW_THRESHOLD: "the gain is below the tier's minimum",
+    GateReason.CI_GAIN_MET: "the gain is shown, and as large as the tier asks",
+}
+
+
+def explain_invariants(report: EvaluationReport) -> GateExplanation:
+    """``invariants_pass``: what no edit may change."""
+    section = report.invariants
+    broken = [name for name, holds in section.checks.items() if not holds]
+    compared = f"{counted(section.parameters, 'parameter')}, {counted(section.norm_layers, 'norm layer')}"
+    finding = (
+        f"Broken: {listed(broken)}."
+        if broken
+        else f"All {len(section.checks)} checks hold ({listed(list(section.checks))}): {compared}."
+    )
+    return GateExplanation(
+        flag="invariants_pass",
+        title="Invariants",
+        status=GateStatus.ENFORCED,
+        acceptable=report.validation.invariants_pass,
+        finding=finding,
+        notes=_notes(section),
+    )
+
+
+def explain_spectral(report: EvaluationReport) -> GateExplanation:
+    """``spectral_stable``: how far sigma_max of each matrix stands from its family in the baseline."""
+    section = report.spectral
+    if isinstance(section, UnjudgedSection):
+        finding, comparisons = f"Not judged: {section.reason}.", ()
+    else:
+        finding, comparisons = _spectral_finding(section), tuple(_spectral_comparisons(section))
+    return GateExplanation(
+        flag="spectral_stable",
+        title="Spectral (weights)",
+        status=GateStatus.ENFORCED,
+        acceptable=report.validation.spectral_stable,
+        finding=finding,
+        comparisons=comparisons,
+        notes=_notes(section),
+        settings=settings_of(report, "spectral"),
+    )
+
+
+def _spectral_finding(section: SpectralSection) -> str:
+    selection = section.multiple_testing_selection
+    fatal = sum(violation.severity is Severity.FATAL for violation in section.violations)
+    matrices = counted(section.modules_checked, "matrix", "matrices")
+    exceeded = "more than" if section.caps_exceeded else "within"
+    parts = [
+        f"{counted(section.caps_applied, 'warning')} among {matrices}, {exceeded} the budget of {section.max_caps}"
+    ]
+    if fatal:
+        parts.append(f"{counted(fatal, 'finding')} that no budget covers")
+    families = listed([family.value for family in selection.families_selected])
+    chosen = f" Families selected by {selection.method.value} at alpha {number(selection.alpha)}: {families}."
+    return f"{', and '.join(parts)}.{chosen if families else ''}"
+
+
+def _spectral_comparisons(section: SpectralSection) -> Iterator[Comparison]:
+    for family, summary in section.families.items():
+        largest, kappa = summary.quantiles.max, summary.kappa
+        yield Comparison(
+            what=f"{family.value}: largest |z|",
+            value=largest,
+            relation=Relation.AT_MOST,
+            limit=kappa,
+            holds=largest <= kappa,
+            note=_family_note(section, family),
+        )
+    yield Comparison(
+        what="warnings (caps_applied)",
+        value=section.caps_applied,
+        relation=Relation.AT_MOST,
+        limit=section.max_caps,
+        holds=not section.caps_exceeded,
+    )
+
+
+def _family_note(section: SpectralSection, family: Family) -> str:
+    summary, worst = section.families[family], section.top_z_scores[family][0].module
+    if not summary.violations:
+        return worst
+    picked = family in section.multiple_testing_selection.families_selected
+    return (
+        f"{worst}; {summary.violations} of {summary.count} above, {'selected' if picked else 'not selected'}"
+    )
+
+
+def explain_rmt(report: EvaluationReport) -> GateExplanation:
+    """``rmt_stable``: edge risk of activations against the baseline's band."""
+    section = report.rmt
+    if isinstance(section, UnjudgedSection):
+        finding, comparisons = f"Not judged: {section.reason}.", ()
+    else:
+        finding, comparisons = _rmt_finding(section), tuple(_rmt_comparisons(section))
+    return GateExplanation(
+        flag="rmt_stable",
+        title="RMT (activations)",
+        status=GateStatus.ENFORCED,
+        acceptable=report.validation.rmt_stable,
+        finding=finding,
+        comparisons=comparisons,
+        notes=_notes(section),
+        settings=settings_of(report, "rmt"),
+    )
+
+
+def _rmt_finding(section: RmtSection) -> str:
+    windows = counted(len(section.windows), "window")
+    match section.status:
+        case RmtStatus.UNMEASURED:
+            return "Not judged: something has no edge risk to compare."
+        case RmtStatus.UNSTABLE:
+            beyond = listed([family.value for family in section.epsilon_violations])
+            return f"Edge risk left its band in {beyond}, on {windows}."
+        case RmtStatus.STABLE:
+            return f"Edge risk stays in its band in every family, on {windows}."
+
+
+def _rmt_comparisons(section: RmtSection) -> Iterator[Comparison]:
+    for family, edge in section.families.items():
+        yield Comparison(
+            what=f"{family.value}: edge risk",
+            value=edge.edge_cur,
+            relation=Relation.AT_MOST,
+            limit=edge.allowed,
+            holds=edge.edge_cur <= edge.allowed,
+            note=f"baseline {number(edge.edge_base)}, ratio {number(edge.ratio)}, epsilon {number(edge.epsilon)}",
+        )
+
+
+def explain_variance(report: EvaluationReport) -> Information:
+    """``variance``: whether equalizing branches would help. Never a gate."""
+    section = report.variance
+    return Information(
+        title="Variance equalization",
+        finding=_variance_finding(section),
+        notes=_notes(section),
+        settings=settings_of(report, "variance") if isinstance(section, VarianceSection) else (),
+    )
+
+
+def _variance_finding(section: VarianceSection | UnjudgedSection) -> str:
+    if isinstance(section, UnjudgedSection):
+        return f"Not tried: {section.reason}."
+    gate, targets = section.predictive_gate, counted(len(section.target_modules), "branch", "branches")
+    decided = "Worth enabling" if section.enabled else "Not worth enabling"
+    gain = "" if gate.mean_delta is None else f" Mean gain {number(-gate.mean_delta)} nats per token"
+    windows = f" over {counted(gate.windows, 'window')}." if gain else ""
+    return f"{decided} ({targets} scaled): {_GATE_WORDS[gate.reason]}.{gain}{windows}"
+
+
+def _notes(section: GuardOutcome) -> tuple[str, ...]:
+    """What was found, the worst first, and what the numbers cannot show."""
+    found = sorted(section.violations, key=lambda violation: violation.severity is not Severity.FATAL)
+    more = len(found) - _SHOWN
+    rest = (f"and {counted(more, 'finding')} more in the report",) if more > 0 else ()
+    return (*(violation.message for violation in found[:_SHOWN]), *rest, *section.diagnostics)
