@@ -13,8 +13,10 @@ FEWEST_WINDOWS = 2  # that the predictive gate can decide on: no interval comes 
 
 
 def _patterns(value: object) -> object:
-    """One pattern is a list of one."""
-    return (value,) if isinstance(value, str) else value
+    """One pattern is a list of one; a list from a file is what the strict schema calls a tuple."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Clamp(Section):

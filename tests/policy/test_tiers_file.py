@@ -164,3 +164,12 @@ def test_text_at_hand_is_read_like_the_file(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="marigin") as caught:
         read_tiers("balanced:\n  rmt_guard: {marigin: 1}\n", tmp_path / "patch.yaml")
     assert caught.value.where == f"{tmp_path / 'patch.yaml'}:2:15"
+
+
+def test_taps_are_one_pattern_or_a_list_of_them() -> None:
+    text = "balanced: {variance_guard: {tap: [a.*, b.*]}}\nconservative: {variance_guard: {tap: a.*}}\n"
+    tiers = read_tiers(text, SHIPPED)
+    assert tiers.balanced.variance_guard.tap == ("a.*", "b.*")
+    assert tiers.conservative.variance_guard.tap == ("a.*",)
+    with pytest.raises(PolicyError, match="tap"):
+        read_tiers("balanced: {variance_guard: {tap: [1]}}\n", SHIPPED)
