@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import torch
 
-from invarlock.checkpoints.architectures import ARCHITECTURES, GENERIC, Architecture
+from invarlock.checkpoints.architectures import ARCHITECTURES, GENERIC
 from invarlock.checkpoints.checkpoint import TensorSource
 from invarlock.checkpoints.safetensors_file import TensorEntry
 from invarlock.errors import ModelError
@@ -94,6 +94,15 @@ def embedding_entry(source: TensorSource) -> TensorEntry | None:
     return max(tables, key=lambda entry: entry.shape[0], default=None)
 
 
+def tied_paths(source: TensorSource) -> tuple[str, ...]:
+    """Modules that the config ties to the input embedding, in architectures that are known."""
+    architecture = ARCHITECTURES.get(source.model_type)
+    # A config that does not say ties: that is what transformers reads into the omission.
+    if architecture is None or source.config.get("tie_word_embeddings", True) is False:
+        return ()
+    return architecture.tied
+
+
 def place(path: str, model_type: str) -> tuple[Family, str]:
     """Family of the module at ``path`` and the rule that says so."""
     architecture = ARCHITECTURES.get(model_type)
@@ -158,23 +167,21 @@ def _embeds(entry: TensorEntry, model_type: str) -> bool:
 
 def _ties(source: TensorSource) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
     """Aliases by tensor name, and the names of tensors that are copies of the one they are tied to."""
-    architecture = ARCHITECTURES.get(source.model_type)
-    embedding = _entry_of(source, architecture.embedding) if architecture is not None else None
-    # A config that does not say ties: that is what transformers reads into the omission.
-    if architecture is None or embedding is None or source.config.get("tie_word_embeddings", True) is False:
+    tied, embedding = tied_paths(source), embedding_entry(source)
+    if not tied or embedding is None:
         return {}, frozenset()
-    saved = {path: entry for path in architecture.tied if (entry := _entry_of(source, path)) is not None}
+    saved = {path: entry for path in tied if (entry := _entry_of(source, path)) is not None}
     copies = {path: entry for path, entry in saved.items() if _equal(source, embedding, entry)}
-    unsaved = [path for path in _live_ties(source, architecture) if path not in saved]
+    unsaved = [path for path in _live_ties(source, tied) if path not in saved]
     aliases = tuple(sorted([*copies, *unsaved]))
     return {embedding.name: aliases}, frozenset(entry.name for entry in copies.values())
 
 
-def _live_ties(source: TensorSource, architecture: Architecture) -> Iterator[str]:
+def _live_ties(source: TensorSource, tied: tuple[str, ...]) -> Iterator[str]:
     """Tied modules that the model really has: no head on a bare base model, one name for GPT-NeoX's."""
     named = source.config.get("architectures")
     has_head = not isinstance(named, list) or any(_WITH_HEAD.search(str(name)) for name in named)
-    for path in architecture.tied:
+    for path in tied:
         inner = path.startswith(("encoder.", "decoder."))
         if (inner or has_head) and path != "embed_out":
             yield path

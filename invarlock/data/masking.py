@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
+from numpy.typing import NDArray
 
 from invarlock.data.windows import Tokens, Window
 from invarlock.errors import DataError
@@ -27,18 +28,15 @@ def mask_window(
     ------
     DataError: the window holds special tokens only.
     """
-    random = np.random.default_rng(int(window.id, 16))
+    random = _random_of(window)
     tokens = window.tokens
-    eligible = np.flatnonzero(~np.isin(tokens, list(special_ids)))
-    if not eligible.size:
+    chosen = _choose(window, special_ids, random)
+    if not chosen.size:
         raise DataError(
             "a window of special tokens only, nothing can be masked",
             where=f"window {window.id}",
             fix="remove it",
         )
-    chosen = eligible[random.random(eligible.size) < _MASKED_SHARE]
-    if not chosen.size:
-        chosen = random.choice(eligible, size=1)
     labels = np.full_like(tokens, IGNORED)
     labels[chosen] = tokens[chosen]
     fate = random.random(chosen.size)
@@ -47,3 +45,19 @@ def mask_window(
     scrambled = chosen[(fate >= _REPLACED) & (fate < _REPLACED + _RANDOM)]
     inputs[scrambled] = random.integers(vocab_size, size=scrambled.size)
     return inputs, labels
+
+
+def count_masked(window: Window, *, special_ids: Collection[int]) -> int:
+    """How many tokens of ``window`` :func:`mask_window` has predicted; none where it refuses the window."""
+    return _choose(window, special_ids, _random_of(window)).size
+
+
+def _random_of(window: Window) -> np.random.Generator:
+    return np.random.default_rng(int(window.id, 16))
+
+
+def _choose(window: Window, special_ids: Collection[int], random: np.random.Generator) -> NDArray[np.intp]:
+    """Positions that are predicted."""
+    eligible = np.flatnonzero(~np.isin(window.tokens, list(special_ids)))
+    chosen = eligible[random.random(eligible.size) < _MASKED_SHARE]
+    return random.choice(eligible, size=1) if eligible.size and not chosen.size else chosen

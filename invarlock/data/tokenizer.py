@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
-from invarlock.digests import digest_of
+from invarlock.digests import digest_of, sha256_file
 from invarlock.errors import DataError, ModelError
 from invarlock.home import find_model
 from invarlock.network import network_allowed
@@ -21,8 +21,7 @@ _VOCABULARY_FILES = (
     "vocab.txt",
 )
 
-
-TOKENIZER_FILES = (
+_TOKENIZER_FILES = (
     *_VOCABULARY_FILES,
     "added_tokens.json",
     "merges.txt",
@@ -82,6 +81,12 @@ def hash_tokenizer(tokenizer: Tokenizer) -> str:
         return digest_of({"class": type(tokenizer).__name__, "vocab": tokenizer.get_vocab(), **special})
     form = json.loads(backend.to_str())
     return digest_of({"backend": {**form, "padding": None, "truncation": None}, **special})
+
+
+def hash_tokenizer_files(folder: Path) -> str:
+    """Hex SHA-256 over the tokenizer's files in ``folder``, as they are."""
+    present = [name for name in _TOKENIZER_FILES if (folder / name).is_file()]
+    return digest_of({name: sha256_file(folder / name) for name in present})
 
 
 def has_tokenizer(folder: Path) -> bool:

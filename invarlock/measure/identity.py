@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from invarlock.checkpoints.checkpoint import open_checkpoint
-from invarlock.data.tokenizer import TOKENIZER_FILES
-from invarlock.digests import digest_of, sha256_file
+from invarlock.data.tokenizer import hash_tokenizer_files
+from invarlock.digests import digest_of
 from invarlock.errors import ModelError
 from invarlock.measure.models import metric_kind
 from invarlock.measure.records import ModelIdentity
@@ -29,7 +27,7 @@ def identify_model(
         root=str(checkpoint.root),
         digest=digest_model(checkpoint).digest,
         config_sha256=digest_of(config),
-        tokenizer_sha256=_hash_tokenizer_files(checkpoint.root),
+        tokenizer_sha256=hash_tokenizer_files(checkpoint.root),
         model_type=checkpoint.model_type,
         metric=metric_kind(checkpoint).value,
     )
@@ -43,8 +41,3 @@ def ensure_unchanged(model: ModelIdentity) -> None:
             where=model.root,
             fix="leave them alone during a sweep, and run it again",
         )
-
-
-def _hash_tokenizer_files(root: Path) -> str:
-    present = [name for name in TOKENIZER_FILES if (root / name).is_file()]
-    return digest_of({name: sha256_file(root / name) for name in present})

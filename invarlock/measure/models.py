@@ -108,9 +108,21 @@ def load_model(
         device=device,
         vocabulary=int(module.config.vocab_size),
         longest=_longest(module, checkpoint.model_type),
-        masking=_masking_tokens(checkpoint) if kind is MetricKind.MASKED else None,
+        masking=masking_tokens(checkpoint) if kind is MetricKind.MASKED else None,
         model_type=checkpoint.model_type,
     )
+
+
+def masking_tokens(checkpoint: Checkpoint) -> MaskingTokens:
+    """Of the tokenizer beside a masked model. ModelError where there is none, or it has no mask token."""
+    tokenizer = find_tokenizer(checkpoint.root)
+    if tokenizer is None or tokenizer.mask_token_id is None:
+        raise ModelError(
+            "a masked model needs a tokenizer with a mask token",
+            where=checkpoint.root,
+            fix="save the model's tokenizer beside it",
+        )
+    return MaskingTokens(tokenizer.mask_token_id, tuple(tokenizer.all_special_ids))
 
 
 def pick_device(wish: str) -> str:
@@ -222,14 +234,3 @@ def _longest(module: PreTrainedModel, model_type: str) -> int | None:
         return None
     # RoBERTa counts positions from the padding token's id plus one.
     return int(positions) - (module.config.pad_token_id + 1 if model_type == "roberta" else 0)
-
-
-def _masking_tokens(checkpoint: Checkpoint) -> MaskingTokens:
-    tokenizer = find_tokenizer(checkpoint.root)
-    if tokenizer is None or tokenizer.mask_token_id is None:
-        raise ModelError(
-            "a masked model needs a tokenizer with a mask token",
-            where=checkpoint.root,
-            fix="save the model's tokenizer beside it",
-        )
-    return MaskingTokens(tokenizer.mask_token_id, tuple(tokenizer.all_special_ids))

@@ -1,0 +1,41 @@
+"""The parameters of a checkpoint, by the names that they have in the model with its head.
+
+One model is saved under several names: a bare base model leaves its prefix out, files of 2018 say gamma and beta, old
+ones carry masks and positions along, and a tied head is left out or saved twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from invarlock.checkpoints.checkpoint import TensorSource
+from invarlock.checkpoints.modules import module_path, tied_paths
+from invarlock.checkpoints.safetensors_file import TensorEntry
+
+_BUFFER = re.compile(
+    r"(?:^|\.)(?:position_ids|token_type_ids|(?:attn|attention)\.(?:masked_)?bias|rotary_emb\.inv_freq)$"
+)
+_OLD_NORM = re.compile(r"(LayerNorm\.)(gamma|beta)$")
+_NEW_NORM = {"gamma": "weight", "beta": "bias"}
+
+
+def parameters_of(source: TensorSource) -> Mapping[str, TensorEntry]:
+    """Every parameter of ``source`` by name, from headers and config alone. Buffers are none.
+
+    Nor is a head that the config ties: whether the file's copy of it is one is not to be seen without reading it.
+    """
+    tied = {f"{path}.weight" for path in tied_paths(source)}
+    named = {parameter_name(entry.name, source.model_type): entry for entry in source.entries}
+    return {name: entry for name, entry in named.items() if name not in tied and not _is_buffer(entry)}
+
+
+def parameter_name(tensor: str, model_type: str) -> str:
+    """The name of ``tensor`` in the model with its head."""
+    path = module_path(tensor, model_type)
+    name = f"{path}.weight" if tensor.endswith(".weight") else path
+    return _OLD_NORM.sub(lambda found: found[1] + _NEW_NORM[found[2]], name)
+
+
+def _is_buffer(entry: TensorEntry) -> bool:
+    return _BUFFER.search(entry.name) is not None and len(entry.shape) != 1  # a real bias is a vector
