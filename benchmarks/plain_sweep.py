@@ -34,7 +34,7 @@ from invarlock.measure.models import LoadedModel, load_model, pick_device
 from invarlock.measure.sigma_max import CONVERGED, estimate_sigma_max
 from invarlock.measure.variant import measure_variant
 from invarlock.reports.judge_null_run import judge_null_run
-from invarlock.reports.null_sweep_folder import NullSweepFindings, write_null_sweep
+from invarlock.reports.null_sweep_folder import Findings, write_null_sweep
 from invarlock.reports.sweep_folder import claim
 from invarlock.store.measurement_store import MeasurementStore
 
@@ -74,7 +74,7 @@ def library(out: Path, null: NullKind = NullKind.NOOP) -> Mapping[str, float]:
         findings = judged(plan, live, checkpoint, pool)
         measured = time.perf_counter()
         generated_at = datetime.now(UTC).isoformat(timespec="seconds")
-        write_null_sweep(folder, findings, generated_at=generated_at, work=UNCOUNTED)
+        write_null_sweep(folder, findings, None, generated_at=generated_at, work=UNCOUNTED)
     return {"plan": planned - start, "measure and judge": measured - planned}
 
 
@@ -99,9 +99,7 @@ def settled(
     )
 
 
-def judged(
-    plan: NullSweepPlan, live: LoadedModel, checkpoint: Checkpoint, pool: WindowPool
-) -> NullSweepFindings:
+def judged(plan: NullSweepPlan, live: LoadedModel, checkpoint: Checkpoint, pool: WindowPool) -> Findings:
     """Every cell, measured and judged."""
     store = MeasurementStore(home() / "measurements")
     (model,) = plan.models
@@ -127,9 +125,7 @@ def judged(
         )
         for tier in plan.tiers
     }
-    return NullSweepFindings(
-        plan=plan, variants=variants, runs=runs, documents=documents, summaries=summaries, drift_caps=None
-    )
+    return Findings(plan=plan, variants=variants, runs=runs, documents=documents, summaries=summaries)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from invarlock.measure.variant import measure_variant
 from invarlock.reports.judge_ve_run import VeMeasured, judge_ve_run
 from invarlock.reports.sweep_folder import claim
 from invarlock.reports.ve_run_report import VeRunReport
-from invarlock.reports.ve_sweep_folder import VeSweepFindings, write_ve_sweep
+from invarlock.reports.ve_sweep_folder import Findings, write_ve_sweep
 from invarlock.store.measurement_store import MeasurementStore
 
 CONFIG = Path("configs/calibration/ve_sweep_demo.yaml")
@@ -105,7 +105,7 @@ def library(sweep: Opened, out: Path) -> None:
         write_ve_sweep(folder, findings, generated_at=generated_at, work=UNCOUNTED)
 
 
-def judged(sweep: Opened, store: MeasurementStore) -> VeSweepFindings:
+def judged(sweep: Opened, store: MeasurementStore) -> Findings:
     """Every cell, measured and judged."""
     plan, live, checkpoint = sweep.plan, sweep.live, sweep.checkpoint
     (model,) = plan.models
@@ -143,7 +143,7 @@ def judged(sweep: Opened, store: MeasurementStore) -> VeSweepFindings:
         )
         for tier in plan.tiers
     }
-    return VeSweepFindings(
+    return Findings(
         plan=plan, variants=[baseline, subject], runs=runs, documents=documents, summaries=summaries
     )
 

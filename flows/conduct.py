@@ -8,23 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from prefect import Task
+from prefect import Flow, Task
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.settings import temporary_settings
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from invarlock import progress
 from invarlock.calibration.sweep_plan import Cell, SweepPlan
 from invarlock.calibration.sweep_request import SweepRequest
 from invarlock.home import home
+from invarlock.network import apply_network_switch
 from invarlock.policy.schema import Tier
 from invarlock.reports.run_report import RunRecord
 from invarlock.reports.sweep_folder import SweepFolder, claim
 from invarlock.reports.sweep_report import SweepReport, Work
-from invarlock.reports.sweep_result import Links
+from invarlock.reports.sweep_result import Links, SweepResult
 from invarlock.reports.sweep_results import sweep_files
 from invarlock.store.documents import Reference, References
 from tasks.artifacts import flow_run_url
+from tasks.flow_lease import flow_lease
 from tasks.resources import read_record
 from tasks.sweep_log import EXPERIMENT, Entry, cell_run, finish_sweep, sweep_logged
 from tasks.tracking import RunHandle, Tracker
@@ -32,9 +35,11 @@ from tasks.tracking_cells import CellRuns
 from tasks.work_clock import WorkClock
 
 K = TypeVar("K", Reference, References)
+Q = TypeVar("Q", bound=SweepRequest)
 P = TypeVar("P", bound=SweepPlan[Any])
 R = TypeVar("R", bound=RunRecord)
 S = TypeVar("S", bound=SweepReport)
+T = TypeVar("T", bound=SweepResult)
 Future = PrefectFuture[Reference]
 
 
@@ -68,11 +73,12 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Steps(Generic[P, R, S]):
+class Steps(Generic[P, R, S, T]):
     """What tells one kind of sweep from another.
 
     publish: summarize, and put the results under their final name; entry, run_entry, metrics: what MLflow shows of the
-    sweep, of a run, and of what was found; patch: the name of its file.
+    sweep, of a run, and of what was found; patch: the name of its file; result, show: what the caller gets, and its
+    page in Prefect.
     """
 
     submit: Callable[[P], Submitted]
@@ -82,15 +88,8 @@ class Steps(Generic[P, R, S]):
     run_entry: Callable[[R], Entry]
     metrics: Callable[[S], Mapping[str, float]]
     patch: str
-
-
-@dataclass(frozen=True)
-class Published(Generic[S]):
-    """A finished sweep: where it is, its report, and where else to look."""
-
-    out: Path
-    report: S
-    links: Links
+    result: Callable[[Path, P, S, Links], T]
+    show: Callable[[T], None]
 
 
 def run_name() -> str:
@@ -106,8 +105,26 @@ def without_heartbeat() -> Iterator[None]:
         yield
 
 
-def conduct(request: SweepRequest, plan: P, steps: Steps[P, R, S], clock: WorkClock) -> Published[S]:
-    """Carry out a sweep that is settled."""
+def run_here(sweep: Flow[[Q], T], request: Q) -> T:
+    """Run the flow ``sweep`` in this process with ``request.jobs`` tasks at a time."""
+    runner: ThreadPoolTaskRunner[Reference] = ThreadPoolTaskRunner(max_workers=request.jobs)
+    with without_heartbeat():
+        return sweep.with_options(task_runner=runner)(request)  # type: ignore[arg-type]  # Prefect: invariant
+
+
+def conduct(request: Q, settle: Callable[[Q], P], steps: Steps[P, R, S, T]) -> T:
+    """Settle a sweep and carry it out: the body of its flow."""
+    apply_network_switch(request.allow_network)  # a worker's process has not been through the command line
+    with flow_lease(home() / "flow_runs"):
+        clock = WorkClock()
+        plan = settle(request)
+        clock.lap("plan")
+        result = _carry_out(request, plan, steps, clock)
+        steps.show(result)
+        return result
+
+
+def _carry_out(request: SweepRequest, plan: P, steps: Steps[P, R, S, T], clock: WorkClock) -> T:
     with claim(request.out, plan.run_key, fresh=request.fresh) as folder:
         submitted = steps.submit(plan)
         tracker = Tracker(home(), EXPERIMENT)  # takes a moment; the first measurements are under way
@@ -121,7 +138,7 @@ def conduct(request: SweepRequest, plan: P, steps: Steps[P, R, S], clock: WorkCl
     links = Links(
         mlflow_run_id=run.run_id, mlflow_url=tracker.run_url(run.run_id), prefect_url=flow_run_url()
     )
-    return Published(folder.out, report, links)
+    return steps.result(folder.out, plan, report, links)
 
 
 def submit(task: Task[..., K], *arguments: object, **named: object) -> PrefectFuture[K]:
@@ -130,7 +147,7 @@ def submit(task: Task[..., K], *arguments: object, **named: object) -> PrefectFu
 
 
 def _collect(
-    submitted: Submitted, plan: P, steps: Steps[P, R, S], tracker: Tracker, run: RunHandle
+    submitted: Submitted, plan: P, steps: Steps[P, R, S, T], tracker: Tracker, run: RunHandle
 ) -> Judged:
     """Log each run as soon as it is judged, while the next are measured."""
     progress.announce("runs", sum(len(seed.cells) for seed in submitted.runs))

@@ -14,45 +14,35 @@ from flows.conduct import (
     Steps,
     Submitted,
     conduct,
+    run_here,
     run_name,
     submit,
-    without_heartbeat,
 )
-from invarlock.calibration.null_plan import NullModel, NullSweepPlan
+from flows.null_models import plan_null_models
+from invarlock.calibration.null_plan import NullSweepPlan
 from invarlock.calibration.null_request import CapRule, NullKind, NullSweepRequest
-from invarlock.calibration.sweep_plan import labelled
-from invarlock.calibration.sweep_settings import SweepSettings, read_null_settings
-from invarlock.home import home
+from invarlock.calibration.sweep_settings import read_null_settings
 from invarlock.measure.models import pick_device
 from invarlock.measure.sigma_max import CONVERGED
-from invarlock.network import apply_network_switch
 from invarlock.reports.null_sweep_files import PATCH
 from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.null_sweep_result import NullSweepResult, null_result
 from invarlock.reports.run_report import RunReport
 from invarlock.reports.sweep_folder import SweepFolder
 from invarlock.reports.sweep_report import Work
-from invarlock.store.documents import Reference
-from tasks.draw_edits import draw_edits
-from tasks.draw_windows import draw_windows
-from tasks.flow_lease import flow_lease
 from tasks.judge_null_runs import judge_null_runs
 from tasks.measure_variant import measure_variant
 from tasks.null_sweep_log import null_run_entry, null_sweep_entry, null_sweep_metrics
-from tasks.open_model import open_model
 from tasks.publish_null_sweep import publish_null_sweep
 from tasks.resources import documents
 from tasks.run_windows import run_windows
 from tasks.show_null_sweep import show_null_sweep
 from tasks.summarize_null import bound_drift, summarize_null
-from tasks.work_clock import WorkClock
 
 
 def run_null_sweep(request: NullSweepRequest) -> NullSweepResult:
-    """Run :func:`null_sweep` in this process with ``request.jobs`` tasks at a time."""
-    runner: ThreadPoolTaskRunner[Reference] = ThreadPoolTaskRunner(max_workers=request.jobs)
-    with without_heartbeat():
-        return null_sweep.with_options(task_runner=runner)(request)  # type: ignore[arg-type]  # Prefect: invariant
+    """Run :func:`null_sweep` in this process."""
+    return run_here(null_sweep, request)
 
 
 @flow(
@@ -63,47 +53,23 @@ def run_null_sweep(request: NullSweepRequest) -> NullSweepResult:
 )
 def null_sweep(request: NullSweepRequest) -> NullSweepResult:
     """Calibrate spectral kappa and alpha from null runs (seed 000); see ``invarlock calibrate null-sweep``."""
-    apply_network_switch(request.allow_network)  # a worker's process has not been through the command line
-    with flow_lease(home() / "flow_runs"):
-        clock = WorkClock()
-        plan = plan_sweep(request, read_null_settings(request))
-        clock.lap("plan")
-        done = conduct(request, plan, STEPS, clock)
-        result = null_result(done.out, plan, done.report, done.links)
-        show_null_sweep(result)
-        return result
+    return conduct(request, plan_sweep, STEPS)
 
 
-def plan_sweep(request: NullSweepRequest, settings: SweepSettings) -> NullSweepPlan:
+def plan_sweep(request: NullSweepRequest) -> NullSweepPlan:
     """Open every model, draw every schedule and edit, then settle what the sweep is."""
-    models = [plan_model(request, settings, *named) for named in labelled(settings.references)]
+    settings = read_null_settings(request)
+    benign = request.null is NullKind.BENIGN
     return NullSweepPlan.settle(
         request,
         settings,
-        models,
+        plan_null_models(request, settings, benign=benign),
         device=pick_device(settings.device),
         contract=settings.config.estimator or CONVERGED,
         null=request.null,
         cap_rule=request.cap_rule,
         target_any_warning_rate=request.target_any_warning_rate,
     )
-
-
-def plan_model(request: NullSweepRequest, settings: SweepSettings, reference: str, label: str) -> NullModel:
-    """One baseline: its digest, its windows and, for a benign null, its edits."""
-    identity = open_model(reference, allow_network=request.allow_network, allow_pickle=request.allow_pickle)
-    windows = draw_windows(
-        identity.root,
-        settings.config.dataset,
-        seeds=request.seeds,
-        preview=settings.preview,
-        final=settings.final,
-        allow_network=request.allow_network,
-    )
-    edits = (
-        draw_edits(identity.root, identity.digest, request.seeds) if request.null is NullKind.BENIGN else {}
-    )
-    return NullModel(label=label, identity=identity, windows=windows, edits=edits)
 
 
 def submit_runs(plan: NullSweepPlan) -> Submitted:
@@ -163,4 +129,6 @@ STEPS = Steps(
     run_entry=null_run_entry,
     metrics=null_sweep_metrics,
     patch=PATCH,
+    result=null_result,
+    show=show_null_sweep,
 )

@@ -14,19 +14,17 @@ from flows.conduct import (
     Steps,
     Submitted,
     conduct,
+    run_here,
     run_name,
     submit,
-    without_heartbeat,
 )
 from invarlock.calibration.sweep_plan import labelled
 from invarlock.calibration.sweep_settings import SweepSettings, read_ve_settings
 from invarlock.calibration.ve_plan import VeModel, VeSweepPlan, require_taps
 from invarlock.calibration.ve_request import VeSweepRequest
 from invarlock.data.schedule import Schedule
-from invarlock.home import home
 from invarlock.measure.models import pick_device
 from invarlock.measure.sigma_max import CONVERGED
-from invarlock.network import apply_network_switch
 from invarlock.reports.sweep_folder import SweepFolder
 from invarlock.reports.sweep_report import Work
 from invarlock.reports.ve_run_report import VeRunReport
@@ -35,7 +33,6 @@ from invarlock.reports.ve_sweep_report import VeSweepReport
 from invarlock.reports.ve_sweep_result import VeSweepResult, ve_result
 from invarlock.store.documents import Reference
 from tasks.draw_windows import draw_windows
-from tasks.flow_lease import flow_lease
 from tasks.judge_ve_runs import judge_ve_runs
 from tasks.measure_variant import measure_variant
 from tasks.open_model import open_model
@@ -48,14 +45,11 @@ from tasks.run_scaled import run_scaled
 from tasks.show_ve_sweep import show_ve_sweep
 from tasks.summarize_ve import summarize_ve
 from tasks.ve_sweep_log import ve_run_entry, ve_sweep_entry, ve_sweep_metrics
-from tasks.work_clock import WorkClock
 
 
 def run_ve_sweep(request: VeSweepRequest) -> VeSweepResult:
-    """Run :func:`ve_sweep` in this process with ``request.jobs`` tasks at a time."""
-    runner: ThreadPoolTaskRunner[Reference] = ThreadPoolTaskRunner(max_workers=request.jobs)
-    with without_heartbeat():
-        return ve_sweep.with_options(task_runner=runner)(request)  # type: ignore[arg-type]  # Prefect: invariant
+    """Run :func:`ve_sweep` in this process."""
+    return run_here(ve_sweep, request)
 
 
 @flow(
@@ -66,19 +60,12 @@ def run_ve_sweep(request: VeSweepRequest) -> VeSweepResult:
 )
 def ve_sweep(request: VeSweepRequest) -> VeSweepResult:
     """Calibrate the variance guard's min_effect_lognll on an edited model (seed 000, seed 003)."""
-    apply_network_switch(request.allow_network)  # a worker's process has not been through the command line
-    with flow_lease(home() / "flow_runs"):
-        clock = WorkClock()
-        plan = plan_sweep(request, read_ve_settings(request))
-        clock.lap("plan")
-        done = conduct(request, plan, STEPS, clock)
-        result = ve_result(done.out, plan, done.report, done.links)
-        show_ve_sweep(result)
-        return result
+    return conduct(request, plan_sweep, STEPS)
 
 
-def plan_sweep(request: VeSweepRequest, settings: SweepSettings) -> VeSweepPlan:
+def plan_sweep(request: VeSweepRequest) -> VeSweepPlan:
     """Open every model, plan the edit and draw every schedule, then settle what the sweep is."""
+    settings = read_ve_settings(request)
     models = [plan_model(request, settings, *named) for named in labelled(settings.references)]
     return VeSweepPlan.settle(
         request,
@@ -189,4 +176,6 @@ STEPS = Steps(
     run_entry=ve_run_entry,
     metrics=ve_sweep_metrics,
     patch=PATCH,
+    result=ve_result,
+    show=show_ve_sweep,
 )

@@ -12,14 +12,14 @@ from invarlock.calibration.drift_caps import DriftCapRecommendation
 from invarlock.calibration.null_plan import NullSweepPlan
 from invarlock.calibration.null_records import NullSummary
 from invarlock.calibration.sweep_plan import Cell
-from invarlock.measure.records import VariantMeasurement
 from invarlock.policy.schema import Tier
-from invarlock.reports.null_sweep_folder import NullSweepFindings, write_null_sweep
+from invarlock.reports.null_sweep_folder import write_null_sweep
 from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.run_report import RunReport
 from invarlock.reports.sweep_folder import SweepFolder
 from invarlock.reports.sweep_report import Work
-from invarlock.store.documents import Reference, read_document
+from invarlock.store.documents import Reference
+from tasks.read_findings import read_findings
 from tasks.resources import read_record
 
 
@@ -34,17 +34,10 @@ def publish_null_sweep(
     work: Work,
 ) -> NullSweepReport:
     """Everything that a finished sweep leaves on disk, under the folder's final name."""
-    findings = NullSweepFindings(
-        plan=plan,
-        variants=[read_record(reference, VariantMeasurement) for reference in variants],
-        runs={cell: read_record(reference, RunReport) for cell, reference in judged.items()},
-        documents={cell: read_document(reference) for cell, reference in judged.items()},
-        summaries={tier: read_record(reference, NullSummary) for tier, reference in summaries.items()},
-        drift_caps=read_record(drift, DriftCapRecommendation) if drift is not None else None,
-    )
     return write_null_sweep(
         folder,
-        findings,
+        read_findings(plan, variants, judged, summaries, RunReport, NullSummary),
+        read_record(drift, DriftCapRecommendation) if drift is not None else None,
         generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
         work=work,
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
-from invarlock.calibration.drift_caps import DriftCapRecommendation, recommend_drift_caps
+from invarlock.calibration.drift_caps import recommend_drift_caps
 from invarlock.calibration.null import summarize_null_runs
 from invarlock.calibration.null_reports import read_observation
-from invarlock.store.documents import Reference, read_document
+from invarlock.store.documents import Reference
 from tasks.caching import cached_task
+from tasks.read_findings import read_observations
 from tasks.resources import documents
 
 
@@ -23,7 +22,7 @@ def summarize_null(
     """The summary of ``reports``, all of ``tier``, whose baselines are those of ``pool``."""
     return documents().put(
         summarize_null_runs(
-            [read_observation(json.loads(read_document(r)), i) for i, r in enumerate(reports)],
+            read_observations(reports, read_observation),
             tier=tier,
             safety_margin=safety_margin,
             target_any_warning_rate=target,
@@ -35,8 +34,5 @@ def summarize_null(
 @cached_task(name="bound drift", key=("reports", "target"))
 def bound_drift(reports: tuple[Reference, ...], *, target: float) -> Reference:
     """Drift caps from the benign runs of one tier; drift does not depend on the tier."""
-    observations = [read_observation(json.loads(read_document(r)), i) for i, r in enumerate(reports)]
-    recommendation: DriftCapRecommendation = recommend_drift_caps(
-        [run for run in observations if run is not None], target=target
-    )
-    return documents().put(recommendation)
+    runs = [run for run in read_observations(reports, read_observation) if run is not None]
+    return documents().put(recommend_drift_caps(runs, target=target))

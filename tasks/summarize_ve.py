@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from invarlock.calibration.ve import summarize_ve_runs
 from invarlock.calibration.ve_records import MinEffectRule
 from invarlock.calibration.ve_reports import read_ve_observation
-from invarlock.store.documents import Reference, read_document
+from invarlock.store.documents import Reference
 from tasks.caching import cached_task
+from tasks.read_findings import read_observations
 from tasks.resources import documents
 
 
@@ -30,7 +29,7 @@ def summarize_ve(
     """The summary of ``reports``, all of ``tier``, whose baselines are those of ``pool``."""
     return documents().put(
         summarize_ve_runs(
-            [read_ve_observation(json.loads(read_document(r)), i) for i, r in enumerate(reports)],
+            read_observations(reports, read_ve_observation),
             tier=tier,
             target_enable_rate=target,
             safety_margin=safety_margin,

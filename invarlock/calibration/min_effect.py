@@ -1,19 +1,16 @@
 """``min_effect_lognll`` from runs: a run's gain, and the smallest threshold that few enough pass (design page 4).
 
-Thresholds are multiples of 1e-6 nats per token. One is compared as the float that its decimal form parses to, as the
-gate compares it, so the arithmetic is decimal: 2e-5 is 20 micro-nats and nothing beside it.
+Thresholds are multiples of 1e-6 nats per token (:mod:`invarlock.calibration.round_up`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, Decimal
-from enum import StrEnum
 
 from scipy.stats import norm
 
-MICRO = -6  # thresholds have 6 decimals
+from invarlock.calibration.round_up import round_up_to_micro
 
 
 def run_gain(delta_ci: tuple[float, float] | None, mean_delta: float | None, *, one_sided: bool) -> float:
@@ -55,7 +52,7 @@ def target_rate_threshold(gains: Sequence[float], *, target: float, margin: floa
     if len(positive) <= allowed:
         return 0.0
     beyond = math.nextafter(positive[allowed], math.inf)
-    return _rounded_up(_rounded_up(beyond, 0.0), margin)
+    return round_up_to_micro(round_up_to_micro(beyond), margin)
 
 
 def critical_value(*, one_sided: bool) -> float:
@@ -70,25 +67,4 @@ def half_width(sigma: float, windows: int, *, one_sided: bool) -> float:
 
 def half_width_threshold(width: float, *, margin: float) -> float:
     """``width`` times 1 + ``margin``, rounded up to a multiple of 1e-6."""
-    return _rounded_up(width, margin)
-
-
-def _rounded_up(value: float, margin: float) -> float:
-    # repr is the shortest decimal that parses to the float: a multiple of 1e-6 that was parsed is met as itself.
-    grown = Decimal(repr(value)) * (1 + Decimal(repr(margin)))
-    return float(grown.scaleb(-MICRO).to_integral_value(ROUND_CEILING).scaleb(MICRO))
-
-
-class Change(StrEnum):
-    """What a new minimum effect does to the gate: a lower one lets more edits be equalized."""
-
-    LOOSENS = "loosens"
-    TIGHTENS = "tightens"
-    KEEPS = "keeps"
-
-
-def change_of(now: float, new: float) -> Change:
-    """From the value in force to a new one."""
-    if new == now:
-        return Change.KEEPS
-    return Change.LOOSENS if new < now else Change.TIGHTENS
+    return round_up_to_micro(width, margin)

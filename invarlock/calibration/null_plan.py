@@ -1,4 +1,4 @@
-"""What a null sweep will do: its cells, and the harmless edits of a benign null."""
+"""What a sweep over null runs will do: its cells, and the harmless edits of a benign null."""
 
 from __future__ import annotations
 
@@ -12,18 +12,13 @@ from invarlock.policy.schema import Scope, Tier
 
 
 class NullModel(PlannedModel):
-    """A baseline of a null sweep. edits: seed to harmless edit; empty under the noop null."""
+    """A baseline of null runs. edits: seed to harmless edit; empty unless the null is benign."""
 
     edits: Mapping[int, BenignEdit]
 
 
-class NullSweepPlan(SweepPlan[NullModel]):
-    """A null sweep, settled."""
-
-    kind: Literal["spectral_null_sweep"] = "spectral_null_sweep"
-    null: NullKind
-    cap_rule: CapRule
-    target_any_warning_rate: float
+class NullPlan(SweepPlan[NullModel]):
+    """A sweep over null runs, settled."""
 
     def cells_of(self, model: str, seed: int) -> tuple[Cell, ...]:
         """A cell a tier, at ``runs/<tier>/seed_<s>`` (seed 000)."""
@@ -32,6 +27,15 @@ class NullSweepPlan(SweepPlan[NullModel]):
             Cell(model=model, tier=tier, seed=seed, folder=f"runs/{tier.value}/{middle}seed_{seed}")
             for tier in self.tiers
         )
+
+
+class NullSweepPlan(NullPlan):
+    """A spectral null sweep, settled."""
+
+    kind: Literal["spectral_null_sweep"] = "spectral_null_sweep"
+    null: NullKind
+    cap_rule: CapRule
+    target_any_warning_rate: float
 
     def windows_run_by_run(self) -> int:
         """How many window losses the sweep would take, were every cell run by itself."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from invarlock.calibration.sweep_request import SweepRequest
 from invarlock.calibration.sweep_settings import SweepSettings
-from invarlock.cli.console import err
+from invarlock.cli.console import err, progress_shown
 from invarlock.cli.environment import check_models, launch_server, prepare_environment
 from invarlock.errors import ConfigError
 from invarlock.network import apply_network_switch
@@ -79,20 +79,52 @@ AsJson = Annotated[
 ]
 
 
-def seeds_of(named: list[int] | None, count: int, start: int) -> tuple[int, ...]:
-    """The seeds named, or ``count`` of them from ``start``."""
-    return tuple(named) if named else tuple(range(start, start + count))
-
-
-def make_request(kind: type[Request], command: str, **values: object) -> Request:
+def make_request(
+    kind: type[Request],
+    command: str,
+    *,
+    tier: list[Tier] | None,
+    seed: list[int] | None,
+    n_seeds: int,
+    seed_start: int,
+    model: list[str] | None,
+    **values: object,
+) -> Request:
     """The request of ``command``. ConfigError when the options do not go together."""
+    common = {
+        "tiers": tuple(tier or Tier),
+        "seeds": tuple(seed or range(seed_start, seed_start + n_seeds)),
+        "models": tuple(model or ()),
+    }
     try:
-        return kind.model_validate(values)
+        return kind.model_validate({**common, **values})
     except ValidationError as error:
         problems = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
         raise ConfigError(
             problems, where="command line", fix=f"see invarlock calibrate {command} --help"
         ) from error
+
+
+def carry_out(
+    request: Request,
+    settings: SweepSettings,
+    load: Callable[[], tuple[Callable[[Request], Result], Callable[[Result], None]]],
+    *,
+    quiet: bool,
+    as_json: bool,
+    check: Callable[[Checkpoint, SweepSettings], None] | None = None,
+) -> None:
+    """Run a sweep and print what it gives.
+
+    load: imports and hands over the function that runs the sweep and the one that shows it to a person. Late: Prefect
+    reads the environment when it is imported, and --help needs none of this. check: as in :func:`prepare`.
+    """
+    talk = not (quiet or as_json)
+    prepare(request, settings, talk=talk, check=check)
+    run, show = load()
+    with progress_shown(talk):
+        result = run(request)
+    tell(result, show, as_json=as_json, quiet=quiet)
 
 
 def prepare(

@@ -9,7 +9,7 @@ from invarlock.families import Family
 from invarlock.policy.schema import Scope
 from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.run_report import RunReport
-from invarlock.reports.sweep_files import csv_text, patch_text
+from invarlock.reports.sweep_files import closing_lines, csv_text, patch_text
 
 REPORT = "null_sweep_report.json"
 RUNS = "null_sweep_runs.csv"
@@ -101,18 +101,7 @@ def summary_markdown(
         ]
         lines += _notes(summary)
     lines += _drift_section(report)
-    counts = report.measurements
-    lines += [
-        "## What was measured",
-        "",
-        f"{counts.window_losses} distinct window losses (run by run it would be {counts.window_losses_run_by_run}), "
-        f"{counts.tensor_statistics} matrices, {counts.model_digests} checkpoint(s).",
-        "",
-        *(f"![abs z by module]({plot})" for plot in plots),
-        "",
-        f"Run key `{report.provenance.run_key}`, report content sha256 `{report.content_sha256}`.",
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *closing_lines(report, plots)])
 
 
 def _tier_table(summary: NullSummary, current: Mapping[Family, float]) -> list[str]:

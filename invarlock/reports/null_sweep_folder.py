@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 from invarlock.calibration.drift_caps import DriftCapRecommendation
 from invarlock.calibration.null_plan import NullSweepPlan
 from invarlock.calibration.null_records import NullSummary
-from invarlock.calibration.sweep_plan import Cell
-from invarlock.measure.records import VariantMeasurement
-from invarlock.policy.schema import Tier
 from invarlock.reports.null_sweep_files import (
     PATCH,
     REPORT,
@@ -22,26 +16,22 @@ from invarlock.reports.null_sweep_files import (
 )
 from invarlock.reports.null_sweep_report import NullSweepReport, null_measurements, null_options
 from invarlock.reports.run_report import RunReport
+from invarlock.reports.sweep_findings import SweepFindings
 from invarlock.reports.sweep_folder import SweepFolder
 from invarlock.reports.sweep_report import Work, provenance_of
 from invarlock.reports.sweep_results import publish_results
 from invarlock.reports.z_plot import plot_z
 
-
-@dataclass(frozen=True)
-class NullSweepFindings:
-    """What a finished sweep found. runs: every cell's report; documents: its bytes as they were hashed."""
-
-    plan: NullSweepPlan
-    variants: Sequence[VariantMeasurement]
-    runs: Mapping[Cell, RunReport]
-    documents: Mapping[Cell, bytes]
-    summaries: Mapping[Tier, NullSummary]
-    drift_caps: DriftCapRecommendation | None
+Findings = SweepFindings[NullSweepPlan, RunReport, NullSummary]
 
 
 def write_null_sweep(
-    folder: SweepFolder, findings: NullSweepFindings, *, generated_at: str, work: Work
+    folder: SweepFolder,
+    findings: Findings,
+    drift_caps: DriftCapRecommendation | None,
+    *,
+    generated_at: str,
+    work: Work,
 ) -> NullSweepReport:
     """Write every file of the contract (design page 5) and the manifest, and publish the folder."""
     plan = findings.plan
@@ -49,7 +39,7 @@ def write_null_sweep(
         generated_at=generated_at,
         config=null_options(plan),
         summaries={tier.value: summary for tier, summary in findings.summaries.items()},
-        drift_caps=findings.drift_caps,
+        drift_caps=drift_caps,
         measurements=null_measurements(plan, findings.variants, findings.runs),
         provenance=provenance_of(plan),
         volatile=work,
@@ -73,7 +63,7 @@ def write_null_sweep(
     return report
 
 
-def _plots(findings: NullSweepFindings) -> dict[str, bytes]:
+def _plots(findings: Findings) -> dict[str, bytes]:
     """A picture for each model, by path below the results."""
     plan, tier = findings.plan, findings.plan.tiers[0]
     plots: dict[str, bytes] = {}

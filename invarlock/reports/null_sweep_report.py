@@ -36,7 +36,6 @@ class NullSweepReport(SweepReport):
     config: NullSweepOptions
     summaries: Mapping[str, NullSummary]
     drift_caps: DriftCapRecommendation | None
-    measurements: DistinctMeasurements
 
 
 def null_measurements(

@@ -1,10 +1,11 @@
-"""What the text files of every sweep have in common: rows as CSV, a patch with its header."""
+"""What the text files of every sweep have in common: rows as CSV, a patch with its header, how a summary ends."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 
 import yaml
 
@@ -42,3 +43,19 @@ def patch_text(
     ]
     patch = {tier: {section: dict(keys)} for tier, keys in body.items()}
     return "".join(f"# {line}\n" for line in header) + yaml.safe_dump(patch, sort_keys=False)
+
+
+def closing_lines(report: SweepReport, plots: Sequence[str]) -> list[str]:
+    """The end of a summary: what was measured, the pictures at the paths ``plots``, and which run it was."""
+    counts = report.measurements
+    return [
+        "## What was measured",
+        "",
+        f"{counts.window_losses} distinct window losses (run by run it would be {counts.window_losses_run_by_run}), "
+        f"{counts.tensor_statistics} matrices, {counts.model_digests} checkpoint(s).",
+        "",
+        *(f"![{PurePosixPath(plot).stem.replace('_', ' ')}]({plot})" for plot in plots),
+        "",
+        f"Run key `{report.provenance.run_key}`, report content sha256 `{report.content_sha256}`.",
+        "",
+    ]

@@ -78,6 +78,7 @@ class SweepReport(Record):
     kind: str
     generated_at: str
     config: SweepOptions
+    measurements: DistinctMeasurements
     provenance: Provenance
     volatile: Work
 

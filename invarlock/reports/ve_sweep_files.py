@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from invarlock.calibration.min_effect import change_of
+from invarlock.calibration.change import change_of
 from invarlock.calibration.ve_records import (
     SCOPE_OF_EVIDENCE,
     MinEffectRule,
@@ -14,7 +14,8 @@ from invarlock.calibration.ve_records import (
     VeRecommendation,
     VeSummary,
 )
-from invarlock.reports.sweep_files import csv_text, patch_text
+from invarlock.policy.keys import Relaxes
+from invarlock.reports.sweep_files import closing_lines, csv_text, patch_text
 from invarlock.reports.ve_run_report import VeRunReport
 from invarlock.reports.ve_sweep_report import VeSweepReport
 
@@ -88,7 +89,7 @@ def summary_markdown(
 ) -> str:
     """The sweep for people: recommendation beside what is in force, reasons, scales, power, evidence."""
     scaled = _scaled_modules(runs)
-    options, counts = report.config, report.measurements
+    options = report.config
     lines = [
         "# Variance-equalization sweep",
         "",
@@ -117,21 +118,7 @@ def summary_markdown(
             *_power(summary),
             "",
         ]
-    return "\n".join(
-        [
-            *lines,
-            "## What was measured",
-            "",
-            f"{counts.window_losses} distinct window losses (run by run it would be "
-            f"{counts.window_losses_run_by_run}), {counts.tensor_statistics} matrices, {counts.model_digests} "
-            "checkpoint(s).",
-            "",
-            *(f"![{plot.split('/')[-1].split('.')[0].replace('_', ' ')}]({plot})" for plot in plots),
-            "",
-            f"Run key `{report.provenance.run_key}`, report content sha256 `{report.content_sha256}`.",
-            "",
-        ]
-    )
+    return "\n".join([*lines, *closing_lines(report, plots)])
 
 
 def _recommendations(report: VeSweepReport, current: Mapping[str, float]) -> list[str]:
@@ -144,7 +131,7 @@ def _recommendations(report: VeSweepReport, current: Mapping[str, float]) -> lis
         chosen = summary.measured
         recommended = "nothing measured" if chosen is None else f"{chosen.min_effect_lognll:g}"
         values = " | ".join(_value(summary, rule) for rule in MinEffectRule)
-        change = "" if chosen is None else change_of(current[tier], chosen.min_effect_lognll).value
+        change = "" if chosen is None else change_of(current[tier], chosen.min_effect_lognll, Relaxes.LOWERED)
         shown = "yes" if summary.evidence.target_shown else "NO"
         rows.append(
             f"| {tier} | {current[tier]:g} | {recommended} | {change} | {shown} | {values} | "

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from invarlock.calibration.sweep_plan import Cell
 from invarlock.calibration.ve_plan import VeSweepPlan
 from invarlock.calibration.ve_records import VeSummary
 from invarlock.errors import DataError
-from invarlock.measure.records import VariantMeasurement
-from invarlock.policy.schema import Tier
 from invarlock.reports.enablement import check_enablement
 from invarlock.reports.gain_plot import plot_gains
 from invarlock.reports.power_plot import plot_power
+from invarlock.reports.sweep_findings import SweepFindings
 from invarlock.reports.sweep_folder import SweepFolder
 from invarlock.reports.sweep_report import Work, provenance_of
 from invarlock.reports.sweep_results import publish_results
@@ -32,20 +30,11 @@ from invarlock.reports.ve_sweep_files import (
 )
 from invarlock.reports.ve_sweep_report import VeSweepReport, ve_measurements, ve_options
 
-
-@dataclass(frozen=True)
-class VeSweepFindings:
-    """What a finished sweep found. runs: every cell's report; documents: its bytes as they were hashed."""
-
-    plan: VeSweepPlan
-    variants: Sequence[VariantMeasurement]
-    runs: Mapping[Cell, VeRunReport]
-    documents: Mapping[Cell, bytes]
-    summaries: Mapping[Tier, VeSummary]
+Findings = SweepFindings[VeSweepPlan, VeRunReport, VeSummary]
 
 
 def write_ve_sweep(
-    folder: SweepFolder, findings: VeSweepFindings, *, generated_at: str, work: Work
+    folder: SweepFolder, findings: Findings, *, generated_at: str, work: Work
 ) -> VeSweepReport:
     """Write every file of the contract (design page 5) and the manifest, and publish the folder.
 

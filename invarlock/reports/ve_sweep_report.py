@@ -39,7 +39,6 @@ class VeSweepReport(SweepReport):
     config: VeSweepOptions
     summaries: Mapping[str, VeSummary]
     power_curve: tuple[PowerPoint, ...]
-    measurements: DistinctMeasurements
 
 
 def ve_measurements(

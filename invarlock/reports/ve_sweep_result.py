@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from invarlock.calibration.min_effect import Change, change_of
+from invarlock.calibration.change import Change, change_of
 from invarlock.calibration.ve_plan import VeSweepPlan
 from invarlock.calibration.ve_records import MinEffectRule, VeSummary
+from invarlock.policy.keys import Relaxes
 from invarlock.record import Record
 from invarlock.reports.sweep_result import Links, SweepResult, common_result
 from invarlock.reports.ve_sweep_files import PATCH, REPORT, SUMMARY
@@ -62,7 +63,7 @@ def _row(summary: VeSummary, now: float, rule: MinEffectRule) -> MinEffectRow:
         tier=summary.tier,
         min_effect_now=now,
         min_effect=None if chosen is None else chosen.min_effect_lognll,
-        change=None if chosen is None else change_of(now, chosen.min_effect_lognll),
+        change=None if chosen is None else change_of(now, chosen.min_effect_lognll, Relaxes.LOWERED),
         supported=summary.evidence.target_shown,
         rule=rule.value,
         target_rate=_value(summary, MinEffectRule.TARGET_RATE),
