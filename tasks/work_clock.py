@@ -6,13 +6,13 @@ import platform
 import time
 from collections.abc import Mapping
 
-from invarlock.measure import branches, losses, tensor_statistics
+from invarlock.measure import branches, edge_risk, losses, tensor_statistics
 from invarlock.measure.pass_meter import PASSES
 from invarlock.provenance import commit
 from invarlock.reports.sweep_report import Work
 from tasks.resources import measurements
 
-KINDS = (losses.KIND, branches.KIND, tensor_statistics.KIND)
+KINDS = (losses.KIND, branches.KIND, edge_risk.KIND, tensor_statistics.KIND)
 
 
 class WorkClock:

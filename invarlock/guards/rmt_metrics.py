@@ -47,7 +47,8 @@ class RmtMetrics(Record):
     """Metrics of the ``rmt`` entry.
 
     epsilon_by_family, epsilon_default: the policy's; epsilon_violations: families beyond their band; modules: those
-    measured on both sides; windows: the ids that both were measured on; contract: None where a side is missing.
+    measured on both sides; windows: the ids that both were measured on; baseline_windows: the baseline's own ids where
+    it was measured on others, which only a redraw does; contract: None where a side is missing.
     """
 
     status: RmtStatus
@@ -58,5 +59,6 @@ class RmtMetrics(Record):
     epsilon_violations: tuple[Family, ...]
     modules: Mapping[str, ModuleEdge]
     windows: tuple[str, ...]
+    baseline_windows: tuple[str, ...] | None = None
     contract: EstimatorContract | None
     contract_digest: str | None
