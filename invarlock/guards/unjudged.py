@@ -1,4 +1,4 @@
-"""A guard that could not judge: a block that says why (fail closed)."""
+"""A guard without numbers: one that could not judge blocks and says why (fail closed), one that nobody asked allows."""
 
 from __future__ import annotations
 
@@ -19,5 +19,18 @@ def refuse(name: str, reason: str, policy: Mapping[str, JsonValue]) -> GuardRepo
         policy=policy,
         metrics=Unjudged(reason=reason),
         violations=(finding,),
+        diagnostics=(),
+    )
+
+
+def not_asked(name: str, reason: str, policy: Mapping[str, JsonValue]) -> GuardReport:
+    """The entry of guard ``name``, one that is no gate, where it was not tried."""
+    return GuardReport(
+        name=name,
+        verdict=Verdict.ALLOW,
+        passed=True,
+        policy=policy,
+        metrics=Unjudged(reason=reason),
+        violations=(),
         diagnostics=(),
     )

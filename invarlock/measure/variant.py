@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from invarlock.checkpoints.checkpoint import TensorSource
 from invarlock.digests import digest_of
 from invarlock.edits.benign_records import BenignEdit
-from invarlock.edits.names import NOOP
+from invarlock.edits.names import CHECKPOINT, NOOP
 from invarlock.edits.overlay import EditedCheckpoint
 from invarlock.edits.planned_edit import PlannedEdit
 from invarlock.errors import ModelError
@@ -26,9 +26,6 @@ from invarlock.measure.weights import measure_weights
 from invarlock.store.measurement_store import MeasurementStore
 
 UNEDITED = EditIdentity(name=NOOP, plan={}, digest=NOOP)
-CHECKPOINT = (
-    "checkpoint"  # the name of an edit that was done elsewhere: all that is known of it are its weights
-)
 
 Edit = BenignEdit | PlannedEdit
 

@@ -12,6 +12,7 @@ from invarlock.measure.records import VariantMeasurement, WindowLoss
 from invarlock.metrics.perplexity import perplexity_metric
 from invarlock.reports.run_blocks import data_block, edit_block, model_block, run_meta
 from invarlock.reports.run_report import RunReport, WindowsBlock
+from invarlock.reports.run_source import on_windows
 
 
 def judge_null_run(
@@ -24,11 +25,8 @@ def judge_null_run(
 ) -> RunReport:
     """Judge a cell by its tier's policy. Losses hold at least the windows of the cell's schedule."""
     schedule, policy = plan.schedule_of(cell), plan.policies[cell.tier]
-    ours = {loss.window_id: loss for loss in losses}
-    theirs = {loss.window_id: loss for loss in baseline_losses}
     windows = WindowsBlock(
-        preview=tuple(ours[window] for window in schedule.preview),
-        final=tuple(ours[window] for window in schedule.final),
+        preview=on_windows(losses, schedule.preview), final=on_windows(losses, schedule.final)
     )
     return RunReport(
         meta=run_meta(plan, cell),
@@ -43,7 +41,7 @@ def judge_null_run(
             plan.model_of(cell.model).identity.metric,
             windows.preview,
             windows.final,
-            [theirs[window] for window in schedule.final],
+            on_windows(baseline_losses, schedule.final),
         ),
         windows=windows,
         resolved_policy=policy.policy,
