@@ -16,8 +16,11 @@ from invarlock.checkpoints.safetensors_file import TensorEntry
 _BUFFER = re.compile(
     r"(?:^|\.)(?:position_ids|token_type_ids|(?:attn|attention)\.(?:masked_)?bias|rotary_emb\.inv_freq)$"
 )
-_OLD_NORM = re.compile(r"(LayerNorm\.)(gamma|beta)$")
-_NEW_NORM = {"gamma": "weight", "beta": "bias"}
+_RENAMED = (
+    (re.compile(r"LayerNorm\.gamma$"), "LayerNorm.weight"),
+    (re.compile(r"LayerNorm\.beta$"), "LayerNorm.bias"),
+    (re.compile(r"^embed_out\."), "lm_head."),
+)
 
 
 def parameters_of(source: TensorSource) -> Mapping[str, TensorEntry]:
@@ -34,7 +37,9 @@ def parameter_name(tensor: str, model_type: str) -> str:
     """The name of ``tensor`` in the model with its head."""
     path = module_path(tensor, model_type)
     name = f"{path}.weight" if tensor.endswith(".weight") else path
-    return _OLD_NORM.sub(lambda found: found[1] + _NEW_NORM[found[2]], name)
+    for old, new in _RENAMED:
+        name = old.sub(new, name)
+    return name
 
 
 def _is_buffer(entry: TensorEntry) -> bool:

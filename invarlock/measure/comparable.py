@@ -9,7 +9,7 @@ from invarlock.checkpoints.checkpoint import Checkpoint
 from invarlock.checkpoints.parameters import parameters_of
 from invarlock.data.tokenizer import hash_tokenizer_files
 from invarlock.errors import DataError, ModelError
-from invarlock.measure.models import MetricKind, metric_kind
+from invarlock.measure.metric_kind import MetricKind, metric_kind
 from invarlock.measure.vocabulary import digest_tokens
 
 _NAMED = 5  # of the parameters that do not pair

@@ -12,7 +12,8 @@ import torch
 from invarlock.data.masking import IGNORED, mask_window
 from invarlock.data.windows import Tokens, Window
 from invarlock.errors import DataError
-from invarlock.measure.models import LoadedModel, MetricKind
+from invarlock.measure.metric_kind import MetricKind
+from invarlock.measure.models import LoadedModel
 from invarlock.measure.pass_meter import PASSES, WHOLE_PASS
 
 

@@ -6,7 +6,7 @@ from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.data.tokenizer import hash_tokenizer_files
 from invarlock.digests import digest_of
 from invarlock.errors import ModelError
-from invarlock.measure.models import metric_kind
+from invarlock.measure.metric_kind import metric_kind
 from invarlock.measure.records import ModelIdentity
 from invarlock.measure.tensor_digest import digest_model
 

@@ -6,29 +6,21 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import torch
 
-from invarlock.checkpoints.checkpoint import Checkpoint, TensorSource
+from invarlock.checkpoints.checkpoint import Checkpoint
 from invarlock.checkpoints.modules import module_path
 from invarlock.errors import ModelError
+from invarlock.measure.build_model import build_model
+from invarlock.measure.metric_kind import MetricKind, metric_kind
 from invarlock.measure.vocabulary import find_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_MASKED_TYPES = ("bert", "roberta", "distilbert")
-
-
-class MetricKind(StrEnum):
-    """The primary metric that a kind of model has."""
-
-    CAUSAL = "ppl_causal"
-    MASKED = "ppl_mlm"
-    SEQ2SEQ = "ppl_seq2seq"
 
 
 @dataclass(frozen=True)
@@ -64,28 +56,6 @@ class LoadedModel:
         return torch.device(self.device).type
 
 
-def metric_kind(source: TensorSource) -> MetricKind:
-    """The metric of a checkpoint, from its config.
-
-    Raises
-    ------
-    ModelError: the config names an architecture that is none of the three kinds.
-    """
-    named = source.config.get("architectures")
-    architecture = str(named[0]) if isinstance(named, list) and named else ""
-    if source.config.get("is_encoder_decoder") is True:
-        return MetricKind.SEQ2SEQ
-    if "MaskedLM" in architecture or source.model_type in _MASKED_TYPES:
-        return MetricKind.MASKED
-    if not architecture or architecture.endswith(("CausalLM", "LMHeadModel", "Model")):
-        return MetricKind.CAUSAL
-    raise ModelError(
-        f"architecture {architecture} is no causal, masked or sequence-to-sequence language model",
-        where=f"{source.model_type} config.json: architectures",
-        fix="name a language model",
-    )
-
-
 def load_model(
     checkpoint: Checkpoint, *, model_digest: str, dtype: str = "float32", device: str = "cpu"
 ) -> LoadedModel:
@@ -95,11 +65,10 @@ def load_model(
 
     Raises
     ------
-    ModelError: transformers does not know the model type, a parameter is missing or has another shape (it
-        would be filled at random), the tokenizer of a masked model has no mask token.
+    ModelError: what :func:`build_model` raises; the tokenizer of a masked model has no mask token.
     """
     kind = metric_kind(checkpoint)
-    module = _build(checkpoint, kind, _DTYPES[dtype]).to(device).eval()
+    module = build_model(checkpoint, kind, _DTYPES[dtype]).to(device).eval()
     return LoadedModel(
         module=module,
         kind=kind,
@@ -183,49 +152,6 @@ def _parameter_of(
             fix="an edit keeps shapes",
         )
     return parameter
-
-
-def _build(checkpoint: Checkpoint, kind: MetricKind, dtype: torch.dtype) -> PreTrainedModel:
-    # Imported late: takes seconds, and reads the network switch.
-    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # loading is a small part of the work, which has a bar of its own
-    classes = {
-        MetricKind.CAUSAL: AutoModelForCausalLM,
-        MetricKind.MASKED: AutoModelForMaskedLM,
-        MetricKind.SEQ2SEQ: AutoModelForSeq2SeqLM,
-    }
-    try:
-        module, info = classes[kind].from_pretrained(
-            checkpoint.root,
-            dtype=dtype,
-            trust_remote_code=False,
-            local_files_only=True,
-            use_safetensors=not checkpoint.pickled,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # reported below, by name, rather than raised without one
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"transformers cannot build it: {str(error).strip().splitlines()[0]}",
-            where=checkpoint.root,
-            fix="name a model that this version of transformers knows",
-        ) from error
-    _ensure_complete(checkpoint, info["missing_keys"], info["mismatched_keys"])
-    return module
-
-
-def _ensure_complete(checkpoint: Checkpoint, missing: object, mismatched: object) -> None:
-    names = sorted(str(name) for name in missing) if isinstance(missing, (set, list)) else []
-    if isinstance(mismatched, (set, list)):
-        names += sorted(f"{name} (shape {tuple(found)})" for name, found, _ in mismatched)
-    if names:
-        raise ModelError(
-            f"{len(names)} parameters are not in the checkpoint and would be random: {', '.join(names[:5])}",
-            where=checkpoint.root,
-            fix="name a checkpoint saved with its language-model head",
-        )
 
 
 def _longest(module: PreTrainedModel, model_type: str) -> int | None:

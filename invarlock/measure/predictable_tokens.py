@@ -9,7 +9,8 @@ import numpy as np
 from invarlock.checkpoints.checkpoint import Checkpoint
 from invarlock.data.masking import IGNORED, count_masked
 from invarlock.data.windows import Window
-from invarlock.measure.models import MetricKind, masking_tokens, metric_kind
+from invarlock.measure.metric_kind import MetricKind, metric_kind
+from invarlock.measure.models import masking_tokens
 
 
 def predictable_tokens(windows: Iterable[Window], checkpoint: Checkpoint) -> int:

@@ -1,5 +1,8 @@
 """Loading live models, and laying edits over them without a trace."""
 
+import copy
+import dataclasses
+import json
 import shutil
 
 import pytest
@@ -7,8 +10,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from invarlock.checkpoints.checkpoint import open_checkpoint
+from invarlock.checkpoints.modules import modules_of
 from invarlock.errors import ModelError
-from invarlock.measure.models import applied, load_model, metric_kind, pick_device
+from invarlock.measure.build_model import ensure_ties_as_stored
+from invarlock.measure.losses import run_windows
+from invarlock.measure.metric_kind import metric_kind
+from invarlock.measure.models import applied, load_model, pick_device
+from tests.measure.random_windows import windows_for
 from tests.measure.tiny_models import BUILDERS, build, save_tokenizer
 
 KINDS = {"bert": "ppl_mlm", "roberta": "ppl_mlm", "distilbert": "ppl_mlm", "t5": "ppl_seq2seq"}
@@ -66,6 +74,92 @@ def test_an_untied_head_must_be_there(saved, tmp_path):
     )
     with pytest.raises(ModelError, match=r"lm_head\.weight"):
         load_model(checkpoint, model_digest="d")
+
+
+HEADS = {
+    "gpt2": ("transformer.wte", "lm_head"),
+    "qwen2": ("model.embed_tokens", "lm_head"),
+    "bert": ("bert.embeddings.word_embeddings", "cls.predictions.decoder"),
+    "t5": ("shared", "lm_head"),
+}
+
+
+def _with_head(saved, tmp_path, name, factor, tie):
+    """A checkpoint that holds a head beside its embedding: ``factor`` times that."""
+    table, head = (f"{path}.weight" for path in HEADS[name])
+    checkpoint = _rewritten(saved, tmp_path, name, lambda t: t | {head: t[table] * factor})
+    path = checkpoint.root / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tie_word_embeddings": tie}))
+    save_tokenizer(checkpoint.root)
+    return open_checkpoint(str(checkpoint.root))
+
+
+@pytest.mark.parametrize(
+    ("name", "tie"),
+    [(name, tie) for name in HEADS for tie in (True, False) if (name, tie) != ("bert", False)],
+)
+def test_a_head_that_is_no_longer_tied_runs_as_it_was_measured(name, tie, saved, tmp_path):
+    table, head = HEADS[name]
+    checkpoint = _with_head(saved, tmp_path, name, -1.5, tie)
+    assert {table, head} <= {module.name for module in modules_of(checkpoint)}
+    module = load_model(checkpoint, model_digest="d").module
+    live = dict(module.named_parameters(remove_duplicate=False))
+    stored = load_file(checkpoint.root / "model.safetensors")
+    for path in (table, head):
+        assert torch.equal(live[f"{path}.weight"], stored[f"{path}.weight"])
+
+
+def test_the_logits_are_those_of_the_head_that_was_saved(saved, tmp_path):
+    module = load_model(_with_head(saved, tmp_path, "gpt2", -2.0, True), model_digest="d").module
+    ids = torch.arange(5, 25)[None]
+    with torch.no_grad():
+        ours, tied = module(input_ids=ids).logits, build("gpt2")(input_ids=ids).logits
+    torch.testing.assert_close(ours, -2 * tied)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_that_was_saved_twice_is_one_parameter_still(name, saved, tmp_path):
+    table, head = HEADS[name]
+    checkpoint = _with_head(saved, tmp_path, name, 1.0, True)
+    assert head not in {module.name for module in modules_of(checkpoint)}
+    live = dict(load_model(checkpoint, model_digest="d").module.named_parameters(remove_duplicate=False))
+    assert live[f"{head}.weight"] is live[f"{table}.weight"]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_loader_that_ties_what_differs_is_refused(name, saved, tmp_path):
+    """As if transformers had: a model whose head is tied, and the file of one whose head is not."""
+    checkpoint = _with_head(saved, tmp_path, name, -1.5, True)
+    with pytest.raises(ModelError, match="would not run") as caught:
+        ensure_ties_as_stored(checkpoint, build(name))
+    assert f"{HEADS[name][1]}.weight" in caught.value.what
+    ensure_ties_as_stored(_with_head(saved, tmp_path / "equal", name, 1.0, True), build(name))
+
+
+def test_one_tensor_under_two_names_is_refused_unless_they_agree(saved, tmp_path):
+    checkpoint = _rewritten(
+        saved, tmp_path, "gpt_neox", lambda t: t | {"lm_head.weight": t["embed_out.weight"] * 2}
+    )
+    with pytest.raises(ModelError, match="would not run"):
+        load_model(checkpoint, model_digest="d")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "bert", "t5"])
+def test_a_checkpoint_of_half_precision_runs_as_float32(name, dtype, saved, tmp_path):
+    """The numbers that it holds, computed with in float32."""
+    checkpoint = _rewritten(saved, tmp_path, name, lambda t: {n: x.to(dtype) for n, x in t.items()})
+    save_tokenizer(checkpoint.root)
+    path = checkpoint.root / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"dtype": str(dtype).removeprefix("torch.")}))
+    model = load_model(open_checkpoint(str(checkpoint.root)), model_digest="d")
+    expected, live = copy.deepcopy(build(name)), dict(model.module.named_parameters())
+    for path, parameter in expected.named_parameters():
+        parameter.data = parameter.data.to(dtype).float()
+        assert live[path].dtype is torch.float32
+        assert torch.equal(live[path], parameter), path
+    windows = windows_for(name, 1)
+    assert run_windows(model, windows) == run_windows(dataclasses.replace(model, module=expected), windows)
 
 
 def test_code_in_a_checkpoint_is_never_run(saved, tmp_path):
