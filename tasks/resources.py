@@ -45,9 +45,21 @@ def documents() -> DocumentStore:
     return DocumentStore(home() / "documents")
 
 
-@lru_cache(maxsize=4)
+_POOLS: dict[tuple[DatasetSpec, str, str], WindowPool] = {}
+
+
+def remember_pool(dataset: DatasetSpec, pool: WindowPool) -> None:
+    """Keep the windows of ``dataset`` for :func:`known_pool`: making them takes seconds."""
+    _POOLS[dataset, pool.dataset_hash, pool.tokenizer_hash] = pool
+
+
 def known_pool(dataset: DatasetSpec, root: str, dataset_hash: str, tokenizer_hash: str) -> WindowPool:
-    """The windows of ``dataset`` that were drawn from. DataError when text or tokenizer are others now."""
+    """The windows of ``dataset`` that were drawn from; root: of a model with their tokenizer.
+
+    DataError when text or tokenizer are others now.
+    """
+    if (known := _POOLS.get((dataset, dataset_hash, tokenizer_hash))) is not None:
+        return known
     pool = build_pool(dataset, load_tokenizer(root), allow_network=network_allowed())
     if (pool.dataset_hash, pool.tokenizer_hash) != (dataset_hash, tokenizer_hash):
         raise DataError(
@@ -55,6 +67,7 @@ def known_pool(dataset: DatasetSpec, root: str, dataset_hash: str, tokenizer_has
             where=f"dataset: provider {pool.provider}",
             fix="leave the files alone during a sweep, and run it again",
         )
+    remember_pool(dataset, pool)
     return pool
 
 

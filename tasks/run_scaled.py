@@ -23,7 +23,7 @@ from tasks.resources import documents, known_pool, live_variant, measurements, r
 def run_scaled(
     model: ModelIdentity,
     variant: Reference,
-    edit: PlannedEdit,
+    edit: PlannedEdit | None,
     proposals: Reference,
     dataset: DatasetSpec,
     tokenizer_hash: str,

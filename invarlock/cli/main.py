@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from invarlock import __version__
-from invarlock.cli import calibrate, doctor, measure, policy, services
+from invarlock.cli import calibrate, doctor, evaluate, measure, policy, report, services
 from invarlock.errors import InvarlockError
 
 HELP = """Calibrate the thresholds that guard model weight edits, from measured runs.
@@ -18,7 +18,8 @@ HELP = """Calibrate the thresholds that guard model weight edits, from measured 
 First steps: [bold]invarlock calibrate null-sweep --config configs/calibration/null_sweep_demo.yaml[/bold]; then
 [bold]invarlock up[/bold] shows the runs in the browser. [bold]invarlock doctor[/bold] says what is amiss.
 
-Exit codes: 0 done; 2 bad config, policy, data or usage.
+Exit codes: 0 done, and every gate holds; 1 a gate failed, or a report does not verify; 2 bad config, policy, data or
+usage; 3 aborted: a spike, NaN, or something that could not be measured.
 """
 
 app = typer.Typer(
@@ -32,8 +33,10 @@ app = typer.Typer(
 
 
 app.add_typer(calibrate.app, name="calibrate")
+app.command("evaluate")(evaluate.evaluate)
 app.command("measure")(measure.measure)
 app.add_typer(policy.app, name="policy")
+app.add_typer(report.app, name="report")
 app.command("up")(services.up)
 app.command("down")(services.down)
 app.command("status")(services.status)

@@ -25,7 +25,7 @@ def show_null_sweep(result: NullSweepResult) -> None:
     show_statements(result.statements)
     if result.drift_statement:
         out.print(f"[bold]drift caps[/bold]: {result.drift_statement}", soft_wrap=True)
-    show_work(result)
+    show_work(result.work)
     show_next(result)
 
 

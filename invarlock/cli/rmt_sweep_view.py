@@ -32,7 +32,7 @@ def show_rmt_sweep(result: RmtSweepResult) -> None:
             f"[yellow]For a supported bound[/yellow]: --n-seeds {needed} --fresh; what is measured stays measured.",
             soft_wrap=True,
         )
-    show_work(result)
+    show_work(result.work)
     show_next(result)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from invarlock.cli.console import out
-from invarlock.reports.sweep_result import SweepResult
+from invarlock.reports.sweep_report import Work
+from invarlock.reports.sweep_result import CalibrationResult, SweepResult
 
 
 def show_statements(statements: Mapping[str, str]) -> None:
@@ -16,9 +17,8 @@ def show_statements(statements: Mapping[str, str]) -> None:
         out.print(f"[bold]{', '.join(tiers)}[/bold]: {statement}", soft_wrap=True)
 
 
-def show_work(result: SweepResult) -> None:
+def show_work(work: Work) -> None:
     """What was measured now, and damage that was found."""
-    work = result.work
     out.print(
         f"\nMeasured {work.measured['window_loss']} window losses ({work.forward_passes:g} forward passes) and "
         f"{work.measured['tensor_stats']} matrices in {sum(work.seconds.values()):.1f} s; everything else was found "
@@ -35,20 +35,26 @@ def show_work(result: SweepResult) -> None:
 
 def show_next(result: SweepResult) -> None:
     """Where to read, review and browse."""
-    shown = _near(result.out)
+    show_steps(result, "review", f"invarlock policy diff {near(result.base_policy)} {near(result.patch)}")
+
+
+def show_steps(result: CalibrationResult, name: str, what: str) -> None:
+    """What to do next: read, then the step ``name`` of this kind of sweep, then browse."""
     out.print("\n[bold]Next[/bold]", soft_wrap=True)
     steps = (
-        ("read", f"{shown}/{Path(result.summary).name}"),
-        ("review", f"invarlock policy diff {_near(result.base_policy)} {shown}/{Path(result.patch).name}"),
+        ("read", str(near(result.summary))),
+        (name, what),
         ("browse", "invarlock up, then the links below"),
         ("MLflow", f"run {result.links.mlflow_run_id}  {result.links.mlflow_url}"),
         ("Prefect", result.links.prefect_url or "no UI address is known"),
     )
-    for name, what in steps:
-        out.print(f"  {name:<8} {what}", soft_wrap=True)
+    for step, how in steps:
+        out.print(f"  {step:<8} {how}", soft_wrap=True)
 
 
-def _near(path: str) -> Path:
+def near(
+
+def near(path: str) -> Path:
     """``path`` as seen from the working folder, where it is below it."""
     here = Path.cwd()
     return Path(path).relative_to(here) if Path(path).is_relative_to(here) else Path(path)

@@ -30,7 +30,7 @@ def show_ve_sweep(result: VeSweepResult) -> None:
         )
     show_statements(result.statements)
     out.print(SCOPE_OF_EVIDENCE, soft_wrap=True)
-    show_work(result)
+    show_work(result.work)
     show_next(result)
 
 

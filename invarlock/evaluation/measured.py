@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from invarlock.evaluation.evaluation_plan import EvaluationPlan
-from invarlock.measure.arm_records import ArmRuns
+from invarlock.measure.arm_records import ArmRuns, ArmWeights, Failure, Part
 from invarlock.measure.branch_records import BranchRecord, ScaledLosses
 from invarlock.measure.records import InvariantsSnapshot, VariantMeasurement
 from invarlock.record import Record
+
+_NOT_RUN = ArmRuns(
+    losses=(),
+    hits=(),
+    edges=None,
+    failures=tuple(
+        Failure(part=part, what="not run: the weights could not be measured", where=None)
+        for part in (Part.LOSSES, Part.EDGES)
+    ),
+)
 
 
 class ArmMeasured(ArmRuns):
@@ -14,6 +26,19 @@ class ArmMeasured(ArmRuns):
 
     invariants: InvariantsSnapshot
     variant: VariantMeasurement | None
+
+    @classmethod
+    def of(cls, weights: ArmWeights, runs: ArmRuns | None) -> Self:
+        """Both parts together. runs: None for a model that was not run, because its weights could not be measured."""
+        ran = runs or _NOT_RUN
+        return cls(
+            invariants=weights.invariants,
+            variant=weights.variant,
+            losses=ran.losses,
+            hits=ran.hits,
+            edges=ran.edges,
+            failures=((weights.failure,) if weights.failure else ()) + ran.failures,
+        )
 
 
 class VarianceMeasured(Record):

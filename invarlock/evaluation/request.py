@@ -14,9 +14,9 @@ from invarlock.record import Record
 class EvaluationRequest(Record):
     """Options of ``invarlock evaluate`` (seed 001, design page 3).
 
-    baseline, subject: folder, hub id or bundled:NAME; edit_config: an edit of the subject in memory, or guard overrides,
+    baseline, subject: folder, hub id or bundled:NAME; edit_config: an edit of the subject, or guard overrides,
     or both; metric: instead of the preset's; variance: whether variance equalization is tried on branches that changed;
-    out: folder of the two run reports; report_out: of the evaluation report.
+    out: folder of the two run reports; report_out: of the evaluation report, None = one of its own.
     """
 
     baseline: str = Field(min_length=1)
@@ -31,7 +31,7 @@ class EvaluationRequest(Record):
     variance: bool = True
     device: str | None = None
     out: Path = Path("runs")
-    report_out: Path = Path("reports/evaluation")
+    report_out: Path | None = None
     fresh: bool = False
     allow_network: bool = False
     allow_pickle: bool = False

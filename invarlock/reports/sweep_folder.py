@@ -1,4 +1,4 @@
-"""A sweep's results folder: filled under a temporary name, described by a manifest, published by one rename."""
+"""A results folder, of a sweep or an evaluation: filled aside, described by a manifest, published by one rename."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _refusing_unwritable(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(
-            f"--out cannot be written: {error.strerror}",
+            f"the results folder cannot be written: {error.strerror}",
             where=error.filename or out,
             fix="choose a folder that you can write to",
         ) from error
@@ -165,7 +165,7 @@ def _lock(lock: Path, out: Path) -> int:
         except BlockingIOError as error:
             os.close(held)
             raise ConfigError(
-                "another sweep is writing here now", where=out, fix="wait for it, or choose another --out"
+                "another sweep is writing here now", where=out, fix="wait for it, or choose another folder"
             ) from error
         if _is_at(lock, held):
             return held
@@ -208,18 +208,18 @@ def _refuse_foreign(out: Path, run_key: str, *, fresh: bool) -> None:
     if _is_vacant(out):
         return
     if not out.is_dir():
-        raise ConfigError("--out is a file", where=out, fix="name a folder; it need not exist")
+        raise ConfigError("the results folder is a file", where=out, fix="name a folder; it need not exist")
     manifest = read_manifest(out)
     if manifest is None:
         raise ConfigError(
-            "--out holds files that no sweep wrote",
+            "the folder holds files that no sweep wrote, nor an evaluation",
             where=out,
             fix="choose an empty folder, or move them away",
         )
     if manifest.run_key != run_key and not fresh:
         raise ConfigError(
-            f"--out holds the results of another sweep ({manifest.kind} {manifest.run_key[:12]}; this one is "
-            f"{run_key[:12]}: config, model, data, policy, options or code differ)",
+            f"the folder holds the results of another sweep or evaluation ({manifest.kind} {manifest.run_key[:12]}; "
+            f"this one is {run_key[:12]}: config, model, data, policy, options or code differ)",
             where=out,
-            fix="choose another --out, or replace them with --fresh",
+            fix="choose another folder, or replace them with --fresh",
         )

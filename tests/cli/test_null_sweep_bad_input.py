@@ -161,7 +161,7 @@ def test_an_out_that_cannot_be_written(
 ) -> None:
     (tmp_path / "file").write_text("kept")
     ran = sweep(capfd, tmp_path, write_config(tmp_path), out=tmp_path / "file" / "out")
-    assert_refused(ran, r"--out cannot be written")
+    assert_refused(ran, r"results folder cannot be written")
     assert (tmp_path / "file").read_text() == "kept"
 
 
