@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from invarlock.checkpoints.checkpoint import TensorSource
-from invarlock.checkpoints.modules import module_path, tied_paths
+from invarlock.checkpoints.modules import module_path
 from invarlock.checkpoints.safetensors_file import TensorEntry
 
 _BUFFER = re.compile(
@@ -24,13 +24,9 @@ _RENAMED = (
 
 
 def parameters_of(source: TensorSource) -> Mapping[str, TensorEntry]:
-    """Every parameter of ``source`` by name, from headers and config alone. Buffers are none.
-
-    Nor is a head that the config ties: whether the file's copy of it is one is not to be seen without reading it.
-    """
-    tied = {f"{path}.weight" for path in tied_paths(source)}
+    """Every parameter of ``source`` by name, from headers alone, a second copy of a tied one among them."""
     named = {parameter_name(entry.name, source.model_type): entry for entry in source.entries}
-    return {name: entry for name, entry in named.items() if name not in tied and not _is_buffer(entry)}
+    return {name: entry for name, entry in named.items() if not _is_buffer(entry)}
 
 
 def parameter_name(tensor: str, model_type: str) -> str:

@@ -24,6 +24,7 @@ def build_model(checkpoint: Checkpoint, kind: MetricKind, dtype: torch.dtype) ->
         filled at random), tensors that differ in the file would run as one.
     """
     # Imported late: takes seconds, and reads the network switch.
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
     from transformers.utils import logging
 
@@ -43,7 +44,7 @@ def build_model(checkpoint: Checkpoint, kind: MetricKind, dtype: torch.dtype) ->
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # reported below, by name, rather than raised without one
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, StrictDataclassError) as error:
         raise ModelError(
             f"transformers cannot build it: {str(error).strip().splitlines()[0]}",
             where=checkpoint.root,

@@ -6,6 +6,7 @@ What the guards can judge is not looked at here: broken ties, extra parameters, 
 from __future__ import annotations
 
 from invarlock.checkpoints.checkpoint import Checkpoint
+from invarlock.checkpoints.modules import tied_paths
 from invarlock.checkpoints.parameters import parameters_of
 from invarlock.data.tokenizer import hash_tokenizer_files
 from invarlock.errors import DataError, ModelError
@@ -48,8 +49,9 @@ def _require_kind(baseline: Checkpoint, subject: Checkpoint) -> None:
 
 
 def _require_parameters(baseline: Checkpoint, subject: Checkpoint) -> None:
+    tied = {f"{path}.weight" for path in tied_paths(baseline)}  # saved or not, the config has them
     ours, theirs = parameters_of(subject), parameters_of(baseline)
-    lost = [name for name in theirs if name not in ours]
+    lost = [name for name in theirs if name not in ours and name not in tied]
     if lost:
         raise ModelError(
             f"the subject lacks {len(lost)} of the baseline's {len(theirs)} parameters: {', '.join(lost[:_NAMED])}",
@@ -57,7 +59,7 @@ def _require_parameters(baseline: Checkpoint, subject: Checkpoint) -> None:
             fix="give a subject that was made from the baseline and saved whole",
         )
     for name, entry in theirs.items():
-        if ours[name].shape != entry.shape:
+        if name in ours and ours[name].shape != entry.shape:
             raise ModelError(
                 f"{name} has shape {ours[name].shape}, in the baseline {entry.shape}",
                 where=f"{ours[name].file}: {ours[name].name}",

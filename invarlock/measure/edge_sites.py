@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from invarlock.checkpoints.checkpoint import TensorSource
-from invarlock.checkpoints.modules import module_path, modules_of
+from invarlock.checkpoints.modules import modules_of
 from invarlock.families import Family
 from invarlock.measure.edge_records import EdgeSite
 from invarlock.measure.invariants import norm_layers
@@ -26,7 +26,7 @@ def edge_sites(source: TensorSource) -> tuple[EdgeSite, ...]:
     """
     families = {_built(module.name): module.family for module in modules_of(source)}
     for name in norm_layers(source):
-        families.setdefault(_built(module_path(name, source.model_type)), Family.OTHER)
+        families.setdefault(_built(name), Family.OTHER)
     return tuple(EdgeSite(module=module, family=family) for module, family in families.items())
 
 

@@ -7,17 +7,17 @@ import re
 import torch
 
 from invarlock.checkpoints.checkpoint import TensorSource
+from invarlock.checkpoints.effective_config import effective_config
 from invarlock.checkpoints.modules import embedding_entry, modules_of
+from invarlock.checkpoints.parameters import parameters_of
 from invarlock.digests import digest_of
 from invarlock.errors import ModelError
 from invarlock.measure.records import InvariantsSnapshot
 from invarlock.measure.vocabulary import vocabulary_size
 
 # Names of LayerNorm and RMSNorm weights: ln_1, ln_f, LayerNorm, layer_norm, input_layernorm, norm, q_norm,
-# sa_layer_norm. BERT checkpoints of 2018 call the weight gamma.
-_NORM = re.compile(
-    r"(?:^|[._])(?:ln(?:_\w+)?|(?:\w+_)?(?:layer_?norm|rms_?norm|norm\d?))\.(?:weight|gamma)$", re.I
-)
+# sa_layer_norm.
+_NORM = re.compile(r"(?:^|[._])(?:ln(?:_\w+)?|(?:\w+_)?(?:layer_?norm|rms_?norm|norm\d?))\.weight$", re.I)
 # Fields that change nothing about which tensors meet which: bookkeeping, storage, training, generation.
 _NOT_GRAPH = re.compile(
     r"_name_or_path|transformers_version|torch_dtype|dtype|use_cache|output_\w+|return_dict|task_specific_params"
@@ -29,19 +29,22 @@ _NOT_GRAPH = re.compile(
 def snapshot_invariants(source: TensorSource) -> InvariantsSnapshot:
     """Shapes, ties, norm layers, embedding, config hash, and the names of tensors that are not finite.
 
-    Reads every tensor once, one at a time. The vocabulary is that of the tokenizer beside the checkpoint.
+    Names and config are those of the built model, so that one model has one snapshot however it was saved. Reads every
+    tensor once, one at a time. The vocabulary is that of the tokenizer beside the checkpoint.
 
     Raises
     ------
-    ModelError: no input embedding, a tokenizer that cannot be loaded, a file that cannot be read.
+    ModelError: no input embedding, a tokenizer that cannot be loaded, a file or config that cannot be read.
     """
     embedding = embedding_entry(source)
     if embedding is None:
         raise ModelError("no input embedding was found", where=source.model_type, fix="name a language model")
-    tied = [sorted([module.name, *module.aliases]) for module in modules_of(source) if module.aliases]
+    tied = [module for module in modules_of(source) if module.aliases]
+    copies = {f"{alias}.weight" for module in tied for alias in module.aliases}
+    parameters = parameters_of(source)
     return InvariantsSnapshot(
-        parameter_shapes={entry.name: entry.shape for entry in source.entries},
-        tied_groups=tuple(sorted(tuple(group) for group in tied)),
+        parameter_shapes={name: entry.shape for name, entry in parameters.items() if name not in copies},
+        tied_groups=tuple(sorted(tuple(sorted([module.name, *module.aliases])) for module in tied)),
         norm_layers=norm_layers(source),
         embedding_rows=embedding.shape[0],
         vocabulary_size=vocabulary_size(source.root),
@@ -56,17 +59,18 @@ def nonfinite_tensors(source: TensorSource) -> tuple[str, ...]:
 
 
 def norm_layers(source: TensorSource) -> tuple[str, ...]:
-    """LayerNorm and RMSNorm modules, as the checkpoint names them, by the names of their gains."""
+    """LayerNorm and RMSNorm modules, by the names of their gains."""
     return tuple(
-        entry.name.rpartition(".")[0]
-        for entry in source.entries
-        if len(entry.shape) == 1 and _NORM.search(entry.name)
+        name.rpartition(".")[0]
+        for name, entry in parameters_of(source).items()
+        if len(entry.shape) == 1 and _NORM.search(name)
     )
 
 
 def hash_graph_config(source: TensorSource) -> str:
-    """Hex SHA-256 over the config fields that shape the graph."""
-    return digest_of({name: value for name, value in source.config.items() if not _NOT_GRAPH.fullmatch(name)})
+    """Hex SHA-256 over the config fields that shape the graph, omissions filled in."""
+    config = effective_config(source)
+    return digest_of({name: value for name, value in config.items() if not _NOT_GRAPH.fullmatch(name)})
 
 
 def _finite(tensor: torch.Tensor) -> bool:

@@ -102,10 +102,10 @@ class WeightMeasurement(Record):
 class InvariantsSnapshot(Record):
     """What must not change under an edit.
 
-    parameter_shapes: name to shape; tied_groups: names that share one tensor, each group and the groups
-    sorted; norm_layers: names of LayerNorm and RMSNorm modules; embedding_rows: rows of the input embedding;
-    vocabulary_size: of the tokenizer, None when there is none; config_sha256: over the config fields that
-    shape the graph; nonfinite: names of parameters and buffers with NaN or infinity.
+    parameter_shapes: name in the built model to shape; tied_groups: names that share one tensor, each group and the
+    groups sorted; norm_layers: names of LayerNorm and RMSNorm modules; embedding_rows: rows of the input embedding;
+    vocabulary_size: of the tokenizer, None when there is none; config_sha256: over the config fields that shape the
+    graph, omissions filled in; nonfinite: names in the file of parameters and buffers with NaN or infinity.
     """
 
     parameter_shapes: Mapping[str, tuple[int, ...]]
