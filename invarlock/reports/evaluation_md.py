@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Sequence
 
 from invarlock.gates.evidence import GateStatus
 from invarlock.reports.evaluation_report import EvaluationReport, Outcome, Volatile
 from invarlock.reports.explain import explain
+from invarlock.reports.explain_settings import by_layer
 from invarlock.reports.explanation import Explanation, GateExplanation, Setting
 
 _VERDICTS = {Outcome.PASS: "PASS", Outcome.FAIL: "FAIL", Outcome.ABORTED: "ABORTED"}
@@ -79,14 +79,12 @@ def _comparisons(gate: GateExplanation) -> list[str]:
 def _settings(settings: Sequence[Setting]) -> list[str]:
     if not settings:
         return []
-    return ["Thresholds: " + "; ".join(by_source(settings)) + ".", ""]
-
-
-def by_source(settings: Iterable[Setting]) -> Iterator[str]:
-    """One clause a layer, the one that wins over the others first: ``config: spectral.max_caps 7``."""
-    ordered = sorted(settings, key=lambda setting: (not setting.overridden, setting.set_by))
-    for source, group in groupby(ordered, key=lambda setting: setting.set_by):
-        yield f"set by {source}: " + ", ".join(f"`{each.path}` {each.text}" for each in group)
+    lines = [
+        f"- `{section}` set by {source}: "
+        + ", ".join(f"`{each.key}` {_escaped(each.text)}" for each in group)
+        for source, section, group in by_layer(settings)
+    ]
+    return ["Thresholds:", "", *lines, ""]
 
 
 def _origin(told: Explanation) -> list[str]:

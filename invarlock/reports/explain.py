@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invarlock.reports.evaluation_report import DatasetSection, EvaluationReport, Outcome
+from invarlock.reports.evaluation_report import DatasetSection, EvaluationReport, Outcome, VerdictBlock
 from invarlock.reports.explain_guards import (
     explain_invariants,
     explain_rmt,
@@ -30,7 +30,7 @@ def explain(report: EvaluationReport) -> Explanation:
     return Explanation(
         outcome=report.verdict.outcome,
         exit_code=report.verdict.exit_code,
-        headline=_headline(report.verdict.outcome, gates),
+        headline=_headline(report.verdict, gates),
         reasons=report.verdict.reasons,
         next_steps=next_steps(report),
         gates=gates,
@@ -50,11 +50,16 @@ def explain(report: EvaluationReport) -> Explanation:
     )
 
 
-def _headline(outcome: Outcome, gates: tuple[GateExplanation, ...]) -> str:
+def _headline(verdict: VerdictBlock, gates: tuple[GateExplanation, ...]) -> str:
     failed = [gate.title for gate in gates if not gate.acceptable]
-    match outcome:
+    match verdict.outcome:
         case Outcome.PASS:
-            return "Every gate holds."
+            weak = (
+                f", but on too little evidence: {listed(verdict.underpowered)}"
+                if verdict.underpowered
+                else ""
+            )
+            return f"Every gate holds{weak}."
         case Outcome.FAIL:
             return f"{counted(len(failed), 'gate')} of {len(gates)} failed: {listed(failed)}."
         case Outcome.ABORTED:

@@ -40,12 +40,12 @@ _GATE_WORDS = {
 def explain_invariants(report: EvaluationReport) -> GateExplanation:
     """``invariants_pass``: what no edit may change."""
     section = report.invariants
-    broken = [name for name, holds in section.checks.items() if not holds]
+    broken = sorted(name for name, holds in section.checks.items() if not holds)
     compared = f"{counted(section.parameters, 'parameter')}, {counted(section.norm_layers, 'norm layer')}"
     finding = (
         f"Broken: {listed(broken)}."
         if broken
-        else f"All {len(section.checks)} checks hold ({listed(list(section.checks))}): {compared}."
+        else f"All {len(section.checks)} checks hold ({listed(sorted(section.checks))}): {compared}."
     )
     return GateExplanation(
         flag="invariants_pass",
@@ -70,6 +70,7 @@ def explain_spectral(report: EvaluationReport) -> GateExplanation:
         status=GateStatus.ENFORCED,
         acceptable=report.validation.spectral_stable,
         finding=finding,
+        judged=not isinstance(section, UnjudgedSection),
         comparisons=comparisons,
         notes=_notes(section),
         settings=settings_of(report, "spectral"),
@@ -92,7 +93,8 @@ def _spectral_finding(section: SpectralSection) -> str:
 
 
 def _spectral_comparisons(section: SpectralSection) -> Iterator[Comparison]:
-    for family, summary in section.families.items():
+    for family in (each for each in Family if each in section.families):
+        summary = section.families[family]
         largest, kappa = summary.quantiles.max, summary.kappa
         yield Comparison(
             what=f"{family.value}: largest |z|",
@@ -134,6 +136,7 @@ def explain_rmt(report: EvaluationReport) -> GateExplanation:
         status=GateStatus.ENFORCED,
         acceptable=report.validation.rmt_stable,
         finding=finding,
+        judged=not isinstance(section, UnjudgedSection) and section.status is not RmtStatus.UNMEASURED,
         comparisons=comparisons,
         notes=_notes(section),
         settings=settings_of(report, "rmt"),
@@ -153,7 +156,8 @@ def _rmt_finding(section: RmtSection) -> str:
 
 
 def _rmt_comparisons(section: RmtSection) -> Iterator[Comparison]:
-    for family, edge in section.families.items():
+    for family in (each for each in Family if each in section.families):
+        edge = section.families[family]
         yield Comparison(
             what=f"{family.value}: edge risk",
             value=edge.edge_cur,
@@ -187,6 +191,8 @@ def _variance_finding(section: VarianceSection | UnjudgedSection) -> str:
 
 def _notes(section: GuardOutcome) -> tuple[str, ...]:
     """What was found, the worst first, and what the numbers cannot show."""
+    if isinstance(section, UnjudgedSection):
+        return section.diagnostics  # the finding says the reason
     found = sorted(section.violations, key=lambda violation: violation.severity is not Severity.FATAL)
     more = len(found) - _SHOWN
     rest = (f"and {counted(more, 'finding')} more in the report",) if more > 0 else ()

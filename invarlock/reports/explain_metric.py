@@ -27,6 +27,7 @@ def explain_metric(report: EvaluationReport) -> GateExplanation:
             status=GateStatus.ENFORCED,
             acceptable=acceptable,
             finding=UNJUDGED,
+            judged=False,
             settings=settings,
         )
     if isinstance(gate, RatioFlag):
@@ -64,6 +65,8 @@ def _ratio_finding(gate: RatioFlag) -> str:
 
 
 def _ratio_comparisons(gate: RatioFlag) -> tuple[Comparison, ...]:
+    policy = gate.policy
+    note = f"{number(policy.ratio_limit_base)} and hysteresis {number(policy.hysteresis_ratio)}"
     return tuple(
         Comparison(
             what=what,
@@ -72,6 +75,7 @@ def _ratio_comparisons(gate: RatioFlag) -> tuple[Comparison, ...]:
             relation=Relation.AT_MOST,
             limit=gate.limit,
             holds=value <= gate.limit,
+            note=note if interval else "",
         )
         for what, value, interval in (
             ("ratio to the baseline", gate.ratio_vs_baseline, gate.display_ci),

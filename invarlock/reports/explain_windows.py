@@ -24,6 +24,7 @@ def explain_tail(report: EvaluationReport) -> GateExplanation:
         status=GateStatus.ENFORCED if tail is None else tail.status,
         acceptable=report.validation.primary_metric_tail_acceptable,
         finding=UNJUDGED if tail is None else _tail_finding(tail),
+        judged=tail is not None,
         comparisons=() if tail is None else _tail_comparisons(tail),
         notes=() if tail is None else tuple(violation.message for violation in tail.violations),
         settings=settings_of(report, "metrics.pm_tail"),
@@ -78,15 +79,21 @@ def explain_drift(report: EvaluationReport) -> GateExplanation:
     acceptable = report.validation.preview_final_drift_acceptable
     if drift is None:
         return GateExplanation(
-            flag=flag, title=title, status=GateStatus.ENFORCED, acceptable=acceptable, finding=UNJUDGED
+            flag=flag,
+            title=title,
+            status=GateStatus.ENFORCED,
+            acceptable=acceptable,
+            finding=UNJUDGED,
+            judged=False,
         )
-    says = f"From preview to final, the subject's metric changes {number(drift.relative_drift)} times the baseline's"
+    drifts = f"{number(drift.drift)} for the subject and {number(drift.baseline_drift)} for the baseline"
+    side = "within" if drift.acceptable else "outside"
     return GateExplanation(
         flag=flag,
         title=title,
         status=GateStatus.ENFORCED,
         acceptable=acceptable,
-        finding=f"{says}, {'within' if drift.acceptable else 'outside'} the band.",
+        finding=f"Final over preview is {drifts}; the one over the other is {side} the band.",
         comparisons=(
             Comparison(
                 what="drift over the baseline's",
@@ -94,7 +101,7 @@ def explain_drift(report: EvaluationReport) -> GateExplanation:
                 relation=Relation.WITHIN,
                 limit=(drift.lowest, drift.highest),
                 holds=drift.acceptable,
-                note=f"subject {number(drift.drift)}, baseline {number(drift.baseline_drift)}; the band is fixed",
+                note="the band is fixed",
             ),
         ),
     )
@@ -106,7 +113,12 @@ def explain_spike(report: EvaluationReport) -> GateExplanation:
     title = "Spike"
     if spike is None:
         return GateExplanation(
-            flag="spike", title=title, status=GateStatus.ENFORCED, acceptable=False, finding=UNJUDGED
+            flag="spike",
+            title=title,
+            status=GateStatus.ENFORCED,
+            acceptable=False,
+            finding=UNJUDGED,
+            judged=False,
         )
     ratio = number(math.exp(spike.mean_delta)) if spike.mean_delta < _OVERFLOW else "more than any number"
     says = (

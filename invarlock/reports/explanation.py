@@ -64,6 +64,17 @@ class Setting(Record):
     set_by: str
 
     @property
+    def section(self) -> str:
+        """The guard, or the gate of the metrics: ``spectral``, ``metrics.pm_ratio``."""
+        names = self.path.split(".")
+        return ".".join(names[: 2 if names[0] == "metrics" else 1])
+
+    @property
+    def key(self) -> str:
+        """The path below the section."""
+        return self.path.removeprefix(f"{self.section}.")
+
+    @property
     def text(self) -> str:
         """The value on one line."""
         return value_text(self.value)
@@ -77,6 +88,7 @@ class Setting(Record):
 class GateExplanation(Record):
     """One gate. flag: its name in ``validation``, or ``spike``; acceptable: its value there.
 
+    judged: false where there was nothing to judge by, which is never acceptable.
     finding: a sentence; notes: what a guard found, and what its numbers cannot show, sentences too.
     """
 
@@ -85,6 +97,7 @@ class GateExplanation(Record):
     status: GateStatus
     acceptable: bool
     finding: str
+    judged: bool = True
     comparisons: tuple[Comparison, ...] = ()
     notes: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()

@@ -40,7 +40,7 @@ def _steps(report: EvaluationReport) -> Iterator[str]:
         yield from _mend(report)
     if report.verdict.underpowered:
         yield (
-            f"Too little evidence for {listed(report.verdict.underpowered)}: evaluate more windows, with --profile ci "
+            f"Too little evidence ({listed(report.verdict.underpowered)}): evaluate more windows, with --profile ci "
             "or release; invarlock calibrate window-plan says how many."
         )
     if report.verdict.outcome is Outcome.PASS:
@@ -51,7 +51,7 @@ def _mend(report: EvaluationReport) -> Iterator[str]:
     flags, gate = report.validation, report.primary_metric_gate
     if not flags.invariants_pass:
         yield _REPAIR
-    if gate is not None and not flags.primary_metric_acceptable and not gate.finding.good:
+    if gate is not None and not gate.finding.good:
         yield _WIDE if gate.finding is Finding.CI_ABOVE_LIMIT else _GENTLER
     if not flags.primary_metric_tail_acceptable:
         yield "Read the text of the worst windows: an average hides what the edit does to them."
