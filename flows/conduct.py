@@ -23,7 +23,7 @@ from invarlock.policy.schema import Tier
 from invarlock.reports.run_report import RunRecord
 from invarlock.reports.sweep_folder import SweepFolder, claim
 from invarlock.reports.sweep_report import SweepReport, Work
-from invarlock.reports.sweep_result import Links, SweepResult
+from invarlock.reports.sweep_result import CalibrationResult, Links
 from invarlock.reports.sweep_results import sweep_files
 from invarlock.store.documents import Reference, References
 from tasks.artifacts import flow_run_url
@@ -39,7 +39,7 @@ Q = TypeVar("Q", bound=SweepRequest)
 P = TypeVar("P", bound=SweepPlan[Any])
 R = TypeVar("R", bound=RunRecord)
 S = TypeVar("S", bound=SweepReport)
-T = TypeVar("T", bound=SweepResult)
+T = TypeVar("T", bound=CalibrationResult)
 Future = PrefectFuture[Reference]
 
 
@@ -77,8 +77,8 @@ class Steps(Generic[P, R, S, T]):
     """What tells one kind of sweep from another.
 
     publish: summarize, and put the results under their final name; entry, run_entry, metrics: what MLflow shows of the
-    sweep, of a run, and of what was found; patch: the name of its file; result, show: what the caller gets, and its
-    page in Prefect.
+    sweep, of a run, and of what was found; patch: the name of its file, None where it recommends no policy;
+    result, show: what the caller gets, and its page in Prefect.
     """
 
     submit: Callable[[P], Submitted]
@@ -87,7 +87,7 @@ class Steps(Generic[P, R, S, T]):
     entry: Callable[[P], Entry]
     run_entry: Callable[[R], Entry]
     metrics: Callable[[S], Mapping[str, float]]
-    patch: str
+    patch: str | None
     result: Callable[[Path, P, S, Links], T]
     show: Callable[[T], None]
 
@@ -132,9 +132,8 @@ def _carry_out(request: SweepRequest, plan: P, steps: Steps[P, R, S, T], clock: 
             judged = _collect(submitted, plan, steps, tracker, run)
             clock.lap("measure, judge and log runs")
             report = steps.publish(folder, plan, judged, lambda: clock.work(run.run_id))
-            run = finish_sweep(
-                tracker, run, report, folder.out / steps.patch, steps.metrics(report), sweep_files(folder.out)
-            )
+            patch = folder.out / steps.patch if steps.patch else None
+            run = finish_sweep(tracker, run, report, patch, steps.metrics(report), sweep_files(folder.out))
     links = Links(
         mlflow_run_id=run.run_id, mlflow_url=tracker.run_url(run.run_id), prefect_url=flow_run_url()
     )

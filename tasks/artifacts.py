@@ -10,7 +10,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_UI_URL
 
-from invarlock.reports.sweep_result import SweepResult
+from invarlock.reports.sweep_result import CalibrationResult
 
 Cell = str | int | float | bool | None
 
@@ -30,7 +30,9 @@ def show_link(key: str, url: str, text: str, description: str) -> None:
     create_link_artifact(url, link_text=text, key=artifact_key(key), description=description)
 
 
-def show_sweep(name: str, result: SweepResult, rows: Sequence[Mapping[str, Cell]], description: str) -> None:
+def show_sweep(
+    name: str, result: CalibrationResult, rows: Sequence[Mapping[str, Cell]], description: str
+) -> None:
     """A finished sweep: its summary, a table of what it recommends, and the way to MLflow."""
     lines = Path(result.summary).read_text().splitlines()
     # Plots are in MLflow: no path leads there from Prefect's page.

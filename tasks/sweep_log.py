@@ -71,13 +71,18 @@ def finish_sweep(
     tracker: Tracker,
     run: RunHandle,
     report: SweepReport,
-    patch: Path,
+    patch: Path | None,
     metrics: Mapping[str, float],
     files: Mapping[str, Path],
 ) -> RunHandle:
     """Log the sweep's own files and end the parent run."""
-    patch_sha256 = sha256_file(patch)
-    tags = {"invarlock.patch_sha256": patch_sha256, "invarlock.report_content_sha256": report.content_sha256}
+    tracker.log(run, tags={"invarlock.report_content_sha256": report.content_sha256}, metrics=metrics)
+    if patch is not None:
+        _log_patch(tracker, run, sha256_file(patch))
+    return tracker.finish(run, files)
+
+
+def _log_patch(tracker: Tracker, run: RunHandle, patch_sha256: str) -> None:
     recorded = tracker.param(run, "patch_sha256")
     if recorded not in (None, patch_sha256):
         raise StoreError(
@@ -85,8 +90,8 @@ def finish_sweep(
             where=f"run {run.run_id}",
             fix="something that the run key does not cover has changed; compare the two, and report it",
         )
-    tracker.log(run, params={"patch_sha256": patch_sha256}, tags=tags, metrics=metrics)
-    return tracker.finish(run, files)
+    tags = {"invarlock.patch_sha256": patch_sha256}
+    tracker.log(run, params={"patch_sha256": patch_sha256}, tags=tags)
 
 
 def _sweep_params(plan: SweepPlan[M]) -> dict[str, str]:

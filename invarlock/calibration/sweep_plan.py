@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Self, TypeVar
 
@@ -125,9 +124,16 @@ class SweepPlan(Record, Generic[M]):
         """The tiers file as it was read: what the patch is made against."""
         return next(file for file in self.inputs if file.name == "runtime/tiers.yaml")
 
-    @abstractmethod
     def cells_of(self, model: str, seed: int) -> Sequence[Cell]:
-        """The cells that one seed's measurements of the model of that label serve."""
+        """The cells that one seed's measurements of the model of that label serve.
+
+        One a tier, at ``runs/<tier>/seed_<s>`` (seed 000), unless a kind of sweep has more.
+        """
+        middle = self.model_folder(model)
+        return tuple(
+            Cell(model=model, tier=tier, seed=seed, folder=f"runs/{tier.value}/{middle}seed_{seed}")
+            for tier in self.tiers
+        )
 
     def cells(self) -> Iterator[Cell]:
         """Model by model and seed by seed, so that each measurement serves every tier at once."""

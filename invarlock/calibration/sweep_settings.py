@@ -79,13 +79,7 @@ def read_ve_settings(request: VeSweepRequest) -> SweepSettings:
 
     ConfigError when the config's edit is noop, or more windows are asked for than a tier's calibration pool holds.
     """
-    settings = read_settings(request)
-    if settings.config.edit.name == NOOP:
-        raise ConfigError(
-            f"a VE sweep needs a real edit, this config has {NOOP}",
-            where=f"{request.config}: edit.name",
-            fix="name an edit that changes weights, such as quant_rtn",
-        )
+    settings = read_edited_settings(request, "VE sweep")
     for tier, policy in settings.policies.items():
         if (most := policy.policy.variance.max_calib) < max(request.windows):
             raise ConfigError(
@@ -93,6 +87,18 @@ def read_ve_settings(request: VeSweepRequest) -> SweepSettings:
                 where="variance_guard.max_calib",
                 fix="ask for fewer windows, or raise max_calib in the config's guards.variance",
             )
+    return settings
+
+
+def read_edited_settings(request: SweepRequest, what: str) -> SweepSettings:
+    """The settings of a sweep that compares a model with an edit of it. ConfigError when the config's edit is noop."""
+    settings = read_settings(request)
+    if settings.config.edit.name == NOOP:
+        raise ConfigError(
+            f"a {what} needs a real edit, this config has {NOOP}",
+            where=f"{request.config}: edit.name",
+            fix="name an edit that changes weights, such as quant_rtn",
+        )
     return settings
 
 

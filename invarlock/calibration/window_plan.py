@@ -4,43 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import cache
 
 from invarlock.calibration.min_effect import critical_value, half_width
-from invarlock.calibration.window_plan_records import PlanPoint, WindowPlan
+from invarlock.calibration.window_plan_records import TARGET_HALF_WIDTH, PlanPoint, WindowPlan
 from invarlock.errors import ConfigError, DataError
 from invarlock.metrics.paired_windows import PairedLosses
-from invarlock.policy.profiles import Profile
 from invarlock.policy.variance import FEWEST_WINDOWS
 from invarlock.stats.bca import bca_interval
 from invarlock.stats.paired_interval import paired_interval
 
-TARGET_HALF_WIDTH = 0.001  # nats per token: seed 001's pilot target
+ARMS = 2  # baseline and subject
 COUNTS = (40, 60, 90, 120, 180, 240, 320, 400, 560, 800)
 
 
 def plan_windows(
     pair: PairedLosses,
     *,
-    profiles: Mapping[str, Profile],
+    profiles: Mapping[str, int],
+    available: int,
     one_sided: bool,
     floor: int,
-    seconds_per_window: float,
     replicates: int,
     seed: int,
     target: float = TARGET_HALF_WIDTH,
+    safety_margin: float = 0.0,
     counts: Sequence[int] = COUNTS,
 ) -> WindowPlan:
     """Plan from the differences of a baseline and one edit of it, in the order in which windows are drawn.
 
-    profiles: by name, each with its final_n; one_sided: the tier's sidedness; floor: the tier's fewest windows;
-    seconds_per_window: what one more window costs, measured, all arms together; replicates, seed: of the bootstrap;
-    target: half-width, nats per token; counts: of the curve, at least two.
+    profiles: final windows by name; available: windows of the data; one_sided: the tier's sidedness; floor: the
+    tier's fewest windows; replicates, seed: of the bootstrap; target: half-width, nats per token; safety_margin: share
+    of the needed windows that is added to them; counts: of the curve, at least two.
 
     Raises DataError for a pair without differences (a model against itself says nothing of an edit) and as
-    ``paired_interval`` does; ConfigError for a profile without a window count, or for counts, a target or a cost that
-    cannot be used.
+    ``paired_interval`` does; ConfigError for counts or a target that cannot be used.
     """
-    _check_request(counts, target, seconds_per_window)
+    _check_request(counts, target)
     interval = paired_interval(pair.deltas, pair.tokens, one_sided=one_sided)
     if interval.standard_error == 0.0:
         raise DataError(
@@ -50,35 +51,40 @@ def plan_windows(
     sigma = interval.standard_error * math.sqrt(interval.n)
     needed = windows_needed(sigma, target, one_sided=one_sided)
 
+    @cache  # profiles share counts with the curve
     def point(windows: int) -> PlanPoint:
         width = half_width(sigma, windows, one_sided=one_sided)
         return PlanPoint(
             windows=windows,
+            passes=ARMS * windows,
             half_width=width,
             bca_half_width=_bca_half_width(pair, windows, one_sided, replicates, seed),
-            seconds=windows * seconds_per_window,
             meets_target=width <= target,
             meets_floor=windows >= floor,
         )
 
     curve = tuple(point(windows) for windows in sorted(set(counts)))
-    return WindowPlan(
+    plan = WindowPlan(
         one_sided=one_sided,
         z=critical_value(one_sided=one_sided),
         sigma_hat=sigma,
         mean_delta=interval.mean,
         pairs=interval.n,
+        available=available,
         target_half_width=target,
+        safety_margin=safety_margin,
         windows_needed=needed,
         floor=floor,
-        windows=max(needed, floor),
+        recommended=point(max(_with_margin(needed, safety_margin), floor)),
+        most=point(max(available // 2, 1)),
         knee=knee(curve).windows,
         curve=curve,
-        profiles={name: point(_final_windows(name, profile)) for name, profile in profiles.items()},
-        seconds_per_window=seconds_per_window,
+        profiles={name: point(windows) for name, windows in profiles.items()},
         replicates=replicates,
         seed=seed,
+        statement="",
     )
+    return plan.model_copy(update={"statement": _statement(plan)})
 
 
 def windows_needed(sigma: float, target: float, *, one_sided: bool) -> int:
@@ -98,14 +104,14 @@ def windows_needed(sigma: float, target: float, *, one_sided: bool) -> int:
 def knee(curve: Sequence[PlanPoint]) -> PlanPoint:
     """The point farthest below the straight line from first to last, both axes scaled to 1; the first of equals.
 
-    On c / sqrt(n) it depends on the ends of the curve alone, not on c or the cost of a window.
+    On c / sqrt(n) it depends on the ends of the curve alone, not on c or the cost of a pass.
 
     References: Satopaa, Albrecht, Irwin and Raghavan (2011), ICDCS Workshops, 166-171 (Kneedle).
     """
     first, last = curve[0], curve[-1]
 
     def depth(point: PlanPoint) -> float:
-        cost = (point.seconds - first.seconds) / (last.seconds - first.seconds)
+        cost = (point.passes - first.passes) / (last.passes - first.passes)
         width = (point.half_width - last.half_width) / (first.half_width - last.half_width)
         return 1.0 - cost - width
 
@@ -126,18 +132,34 @@ def _bca_half_width(
     ).half_width
 
 
-def _final_windows(name: str, profile: Profile) -> int:
-    if profile.final_n is None:
-        raise ConfigError(
-            f"profile {name} names no number of final windows", fix="plan for profiles that set final_n"
+def _with_margin(windows: int, margin: float) -> int:
+    """``windows`` times 1 + ``margin``, rounded up; the margin as it is written, so that 10 % of 100 are 10."""
+    return math.ceil(windows * (1 + Fraction(repr(margin))))
+
+
+def _statement(plan: WindowPlan) -> str:
+    said = [
+        f"±{plan.target_half_width:g} takes {plan.windows_needed:,} final windows: one window's difference varies by "
+        f"{plan.sigma_hat:.3g} nats per token (standard deviation, {plan.pairs} windows).",
+    ]
+    if plan.safety_margin:
+        said.append(f"With the margin they are {_with_margin(plan.windows_needed, plan.safety_margin):,}.")
+    if plan.recommended.windows == plan.floor:
+        said.append(f"The tier asks for {plan.floor} at least.")
+    if plan.attainable:
+        enough = plan.profiles_that_suffice()
+        said.append(f"Profiles that suffice: {', '.join(enough)}." if enough else "No profile has as many.")
+    else:
+        said.append(
+            f"The data have {plan.available:,} windows: an evaluation can look at {plan.most.windows:,} final ones and "
+            f"reach ±{plan.most.half_width:.3g}."
         )
-    return profile.final_n
+    return " ".join(said)
 
 
-def _check_request(counts: Sequence[int], target: float, seconds_per_window: float) -> None:
-    for name, value in (("target half-width", target), ("cost of a window", seconds_per_window)):
-        if not (math.isfinite(value) and value > 0):
-            raise ConfigError(f"the {name} is {value}", fix="give a number above 0")
+def _check_request(counts: Sequence[int], target: float) -> None:
+    if not (math.isfinite(target) and target > 0):
+        raise ConfigError(f"the target half-width is {target}", fix="give a number above 0")
     if len(set(counts)) < 2 or min(counts) < FEWEST_WINDOWS:
         raise ConfigError(
             f"window counts {list(counts)} make no curve",

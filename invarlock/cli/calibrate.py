@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from invarlock.cli import null_sweep, rmt_sweep, ve_sweep
+from invarlock.cli import null_sweep, rmt_sweep, ve_sweep, window_plan
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,3 +14,4 @@ app = typer.Typer(
 app.command("null-sweep")(null_sweep.null_sweep)
 app.command("rmt-sweep")(rmt_sweep.rmt_sweep)
 app.command("ve-sweep")(ve_sweep.ve_sweep)
+app.command("window-plan")(window_plan.window_plan)

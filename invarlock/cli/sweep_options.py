@@ -19,14 +19,14 @@ from invarlock.errors import ConfigError
 from invarlock.network import apply_network_switch
 from invarlock.policy.schema import Tier
 from invarlock.reports.sweep_folder import ensure_usable
-from invarlock.reports.sweep_result import SweepResult
+from invarlock.reports.sweep_result import CalibrationResult
 
 if TYPE_CHECKING:
     from invarlock.checkpoints.checkpoint import Checkpoint
 
 WHAT, DECIDE, HOW, OUTPUT = "What to run", "How to decide", "How to run", "Output"
 Request = TypeVar("Request", bound=SweepRequest)
-Result = TypeVar("Result", bound=SweepResult)
+Result = TypeVar("Result", bound=CalibrationResult)
 
 Out = Annotated[Path, typer.Option(help="Folder for the calibration artifacts.", rich_help_panel=OUTPUT)]
 Tiers = Annotated[

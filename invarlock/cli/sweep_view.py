@@ -52,8 +52,6 @@ def show_steps(result: CalibrationResult, name: str, what: str) -> None:
         out.print(f"  {step:<8} {how}", soft_wrap=True)
 
 
-def near(
-
 def near(path: str) -> Path:
     """``path`` as seen from the working folder, where it is below it."""
     here = Path.cwd()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import yaml
+from pydantic import JsonValue
 
 from invarlock.reports.sweep_report import SweepReport
 
@@ -43,6 +44,11 @@ def patch_text(
     ]
     patch = {tier: {section: dict(keys)} for tier, keys in body.items()}
     return "".join(f"# {line}\n" for line in header) + yaml.safe_dump(patch, sort_keys=False)
+
+
+def plan_text(plan: Mapping[str, JsonValue]) -> str:
+    """An edit's plan as a sentence's part."""
+    return ", ".join(f"{key} {value}" for key, value in plan.items()) or "its defaults"
 
 
 def closing_lines(report: SweepReport, plots: Sequence[str]) -> list[str]:

@@ -19,19 +19,39 @@ class Links(Record):
     prefect_url: str | None
 
 
-class SweepResult(Record):
-    """A finished sweep. Paths are absolute; base_policy: the tiers file that the patch was made against."""
+class CalibrationResult(Record):
+    """A finished sweep, whether or not it recommends policy. Paths are absolute."""
 
     out: str
     report: str
     summary: str
-    patch: str
-    patch_sha256: str
-    base_policy: str
     run_key: str
     n_runs: int
     work: Work
     links: Links
+
+
+class SweepResult(CalibrationResult):
+    """A finished sweep that leaves a patch. base_policy: the tiers file that it was made against."""
+
+    patch: str
+    patch_sha256: str
+    base_policy: str
+
+
+def finished(
+    out: Path, plan: SweepPlan[M], record: SweepReport, links: Links, *, report: str, summary: str
+) -> CalibrationResult:
+    """The part that every result has, of one published at ``out``; report, summary: names of files there."""
+    return CalibrationResult(
+        out=str(out),
+        report=str(out / report),
+        summary=str(out / summary),
+        run_key=plan.run_key,
+        n_runs=record.config.n_runs,
+        work=record.volatile,
+        links=links,
+    )
 
 
 def common_result(
@@ -44,16 +64,10 @@ def common_result(
     summary: str,
     patch: str,
 ) -> SweepResult:
-    """The part that every kind of sweep has, of one published at ``out``; the last three are names of files there."""
+    """As :func:`finished`, for a sweep with a patch of that name."""
     return SweepResult(
-        out=str(out),
-        report=str(out / report),
-        summary=str(out / summary),
+        **finished(out, plan, record, links, report=report, summary=summary).model_dump(),
         patch=str(out / patch),
         patch_sha256=sha256_file(out / patch),
         base_policy=str(live_tiers_path()),
-        run_key=plan.run_key,
-        n_runs=record.config.n_runs,
-        work=record.volatile,
-        links=links,
     )

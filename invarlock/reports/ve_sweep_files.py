@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pydantic import JsonValue
-
 from invarlock.calibration.change import change_of
 from invarlock.calibration.ve_records import (
     SCOPE_OF_EVIDENCE,
@@ -15,7 +13,7 @@ from invarlock.calibration.ve_records import (
     VeSummary,
 )
 from invarlock.policy.keys import Relaxes
-from invarlock.reports.sweep_files import closing_lines, csv_text, patch_text
+from invarlock.reports.sweep_files import closing_lines, csv_text, patch_text, plan_text
 from invarlock.reports.ve_run_report import VeRunReport
 from invarlock.reports.ve_sweep_report import VeSweepReport
 
@@ -95,7 +93,7 @@ def summary_markdown(
         "",
         f"{options.n_runs} runs: {len(options.tiers)} tier(s) x {len(options.windows)} window count(s) x "
         f"{len(options.seeds)} seed(s) x {len(options.models)} model(s), edit `{options.edit}` "
-        f"({_plan_text(options.edit_plan)}), profile `{options.profile}`, "
+        f"({plan_text(options.edit_plan)}), profile `{options.profile}`, "
         f"model {', '.join(f'`{model}`' for model in options.models)} ({options.basis}).",
         "",
         "Effects are nats per token: how much lower the loss of the edited model is with scales than without.",
@@ -138,10 +136,6 @@ def _recommendations(report: VeSweepReport, current: Mapping[str, float]) -> lis
             f"{summary.observed.enable_rate:.3g} | {_rate(chosen)} |"
         )
     return rows
-
-
-def _plan_text(plan: Mapping[str, JsonValue]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in plan.items()) or "its defaults"
 
 
 def _scaled_modules(runs: Iterable[VeRunReport]) -> dict[str, list[str]]:

@@ -11,11 +11,11 @@ from invarlock.calibration.window_plan import COUNTS, knee, plan_windows, window
 from invarlock.calibration.window_plan_records import PlanPoint
 from invarlock.errors import ConfigError, DataError
 from invarlock.metrics.paired_windows import PairedLosses
-from invarlock.policy.profiles import Profile, load_profile
+from invarlock.policy.profiles import load_profile
 from invarlock.stats.bca import bca_interval
 
 Z = {True: 1.6448536269514722, False: 1.959963984540054}
-PROFILES = {name: load_profile(name) for name in ("ci", "ci_cpu", "release")}
+PROFILES = {name: load_profile(name).final_n for name in ("ci", "ci_cpu", "release")}
 SIGMA = 0.01
 
 
@@ -33,7 +33,7 @@ def plan(pair, **changes):
         "profiles": PROFILES,
         "one_sided": False,
         "floor": 180,
-        "seconds_per_window": 0.05,
+        "available": 1000,
         "replicates": 1200,
         "seed": 0,
     }
@@ -47,14 +47,18 @@ def test_by_hand():
     assert made.sigma_hat == pytest.approx(sigma, rel=1e-12)
     assert made.z == pytest.approx(Z[False])
     assert made.windows_needed == math.ceil((Z[False] * sigma / 0.001) ** 2) == 387
-    assert (made.windows, made.pairs, made.mean_delta) == (387, 200, pytest.approx(0.0, abs=1e-15))
+    assert (made.recommended.windows, made.pairs, made.mean_delta) == (
+        387,
+        200,
+        pytest.approx(0.0, abs=1e-15),
+    )
     assert {name: point.windows for name, point in made.profiles.items()} == {
         "ci": 240,
         "ci_cpu": 120,
         "release": 400,
     }
     assert made.profiles["release"].half_width == pytest.approx(Z[False] * sigma / 20)
-    assert made.profiles["release"].seconds == 20.0
+    assert made.profiles["release"].passes == 800
     assert [made.profiles[name].meets_target for name in PROFILES] == [False, False, True]
     assert [made.profiles[name].meets_floor for name in PROFILES] == [True, False, True]
 
@@ -121,7 +125,7 @@ def curve_of(width_at, counts):
             windows=n,
             half_width=width_at(n),
             bca_half_width=None,
-            seconds=0.1 * n,
+            passes=2 * n,
             meets_target=False,
             meets_floor=True,
         )
@@ -144,7 +148,8 @@ def test_the_knee_is_the_corner_of_a_broken_line():
 
 def test_the_floor_wins_over_a_smaller_need():
     made = plan(drawn(sigma=0.001))
-    assert (made.windows_needed < 10, made.windows) == (True, 180)
+    assert (made.windows_needed < 10, made.recommended.windows) == (True, 180)
+    assert "The tier asks for 180 at least." in made.statement
 
 
 def test_a_model_against_itself_plans_nothing():
@@ -157,10 +162,8 @@ def test_a_model_against_itself_plans_nothing():
     [
         ({"target": 0.0}, "the target half-width is 0.0"),
         ({"target": math.nan}, "the target half-width is nan"),
-        ({"seconds_per_window": -1.0}, "the cost of a window is -1.0"),
         ({"counts": (40, 40)}, "make no curve"),
         ({"counts": (1, 40)}, "make no curve"),
-        ({"profiles": {"dev": load_profile("dev")}}, "profile dev names no number"),
     ],
 )
 def test_requests_that_cannot_be_planned_are_refused(changes, message):
@@ -170,4 +173,33 @@ def test_requests_that_cannot_be_planned_are_refused(changes, message):
 
 def test_losses_that_are_not_finite_are_refused():
     with pytest.raises(DataError, match=r"not finite at positions \[1\]"):
-        plan(pair_of([0.1, math.inf, 0.2]), profiles={"x": Profile(final_n=2)})
+        plan(pair_of([0.1, math.inf, 0.2]), profiles={"x": 2})
+
+
+@pytest.mark.parametrize(("margin", "windows"), [(0.0, 387), (0.1, 426), (1.0, 774), (1e-05, 388)])
+def test_the_margin_adds_to_the_needed_windows(margin, windows):
+    made = plan(pair_of([-0.01, 0.01] * 100), safety_margin=margin)
+    assert (made.windows_needed, made.recommended.windows) == (387, windows)
+
+
+def test_a_tenth_of_a_hundred_is_ten():
+    # in floats 100 x 1.1 is above 110
+    target = half_width(SIGMA * math.sqrt(200 / 199), 100, one_sided=False)
+    made = plan(pair_of([-SIGMA, SIGMA] * 100), target=target, floor=2, safety_margin=0.1)
+    assert (made.windows_needed, made.recommended.windows) == (100, 110)
+
+
+def test_what_the_data_allow_is_said_when_they_do_not_suffice():
+    made = plan(drawn(sigma=0.1), available=1000)
+    assert not made.attainable
+    assert made.most.windows == 500
+    reached = 1.959963984540054 * made.sigma_hat / math.sqrt(500)
+    assert made.most.half_width == pytest.approx(reached)
+    assert (
+        f"1,000 windows: an evaluation can look at 500 final ones and reach ±{reached:.3g}" in made.statement
+    )
+
+
+def test_profiles_that_suffice_are_named():
+    assert plan(pair_of([-0.01, 0.01] * 100)).statement.endswith("Profiles that suffice: release.")
+    assert plan(pair_of([-0.02, 0.02] * 100), available=9000).statement.endswith("No profile has as many.")
