@@ -1,0 +1,50 @@
+"""Asking for an earlier policy to come back, byte for byte: checked, approved and applied like any promotion."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from invarlock.errors import PromotionError
+from invarlock.promotion.candidate import returning
+from invarlock.promotion.history import entries, head
+from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.requests import RollbackRequest, request_id, said
+from invarlock.promotion.turn import turn
+from invarlock.promotion.verify_history import ensure_unbroken
+
+
+def request_rollback(
+    to_sha256: str, *, requester: str, reason: str, created_at: datetime, root: Path | None = None
+) -> RollbackRequest:
+    """Keep a request to put the version ``to_sha256`` of the history in force again.
+
+    PromotionError when the history is broken, never had that version, or has it in force.
+    """
+    with turn(root) as store:
+        ensure_unbroken(store)
+        live, after = store.files.live_sha256(), head(store.files)
+        _ensure_earlier(store, to_sha256, live)
+        request = RollbackRequest(
+            id=request_id(to_sha256, live, after, None),
+            change_sha256=to_sha256,
+            base_sha256=live,
+            after=after,
+            requester=said(requester, "a requester"),
+            reason=said(reason, "a reason"),
+            created_at=created_at,
+            changes=returning(store.files, to_sha256).changes,
+        )
+        return store.add_request(request)
+
+
+def _ensure_earlier(store: RequestStore, sha256: str, live: str) -> None:
+    events = [entry.event for entry in entries(store.files)]
+    if sha256 not in {version for event in events for version in (event.from_sha256, event.to_sha256)}:
+        raise PromotionError(
+            f"the policy {sha256[:12]} was never in force here",
+            where=store.files.history,
+            fix="choose a version that the history names",
+        )
+    if sha256 == live:
+        raise PromotionError(f"the policy {sha256[:12]} is in force", where=store.files.live)

@@ -1,0 +1,178 @@
+"""One process at a time on policy and history, and nothing that a killed one left undone.
+
+A change of policy goes through the stages of :class:`Stage`. Killed before SWAPPED, the old policy is in force and
+nothing has happened; killed later, the new one is in force and the next turn writes what is missing (decision 0102).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+from invarlock.digests import sha256_hex
+from invarlock.errors import PromotionError
+from invarlock.files import sync_folder, write_atomic
+from invarlock.promotion.history import (
+    NOTHING,
+    Event,
+    HistoryEntry,
+    history_lines,
+    last_entry,
+    parse_entry,
+)
+from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.requests import Applied, State, Step
+from invarlock.promotion.runtime_files import RuntimeFiles
+
+
+class Stage(StrEnum):
+    """What is done, in this order."""
+
+    STARTED = "the change is decided on"
+    KEPT = "the old and the new version are kept"
+    PENDING = "the history entry is written beside the history"
+    STAGED = "the new tiers file is written beside the old one"
+    SWAPPED = "the new tiers file is in force"
+    APPENDED = "the history has its entry"
+    RECORDED = "the request is applied"
+    DONE = "nothing is left to do"
+
+
+Reached = Callable[[Stage], None]
+
+
+def unobserved(stage: Stage) -> None:
+    """Nobody wants to hear of the stages."""
+
+
+@contextmanager
+def turn(root: Path | None = None) -> Iterator[RequestStore]:
+    """Hold the policy, its requests and its history; what a killed process left is finished first.
+
+    Not to be nested. Raises PromotionError when what was left fits neither the old policy nor the new one.
+    """
+    store = RequestStore(root)
+    with store.files.exclusive():
+        _finish(store)
+        yield store
+
+
+def change_policy(
+    store: RequestStore, candidate: bytes, event: Event, reached: Reached = unobserved
+) -> HistoryEntry:
+    """Put ``candidate`` in force with its history entry, in the caller's turn."""
+    files = store.files
+    reached(Stage.STARTED)
+    _keep(files, files.live.read_bytes())
+    _keep(files, candidate)
+    reached(Stage.KEPT)
+    entry = _announce(files, event)
+    reached(Stage.PENDING)
+    write_atomic(files.staged, candidate)
+    shutil.copymode(files.live, files.staged)
+    reached(Stage.STAGED)
+    files.staged.replace(files.live)
+    sync_folder(files.live.parent)
+    reached(Stage.SWAPPED)
+    _complete(store, entry, reached)
+    return entry
+
+
+def note_change(store: RequestStore, event: Event) -> HistoryEntry:
+    """The history entry of a tiers file that is in force already, in the caller's turn."""
+    _keep(store.files, store.files.live.read_bytes())
+    entry = _announce(store.files, event)
+    _complete(store, entry, unobserved)
+    return entry
+
+
+def _keep(files: RuntimeFiles, data: bytes) -> None:
+    path = files.version(sha256_hex(data))
+    if not path.exists() or path.read_bytes() != data:
+        write_atomic(path, data)
+        sync_folder(files.versions)
+        sync_folder(files.versions.parent)
+
+
+def _announce(files: RuntimeFiles, event: Event) -> HistoryEntry:
+    entry = HistoryEntry.following(last_entry(files), event)
+    write_atomic(files.pending, entry.line())
+    sync_folder(files.pending.parent)
+    return entry
+
+
+def _complete(store: RequestStore, entry: HistoryEntry, reached: Reached) -> None:
+    """What follows the swap; each part is left out when it is there already."""
+    _append(store.files, entry)
+    reached(Stage.APPENDED)
+    event = entry.event
+    if event.binding is not None and store.state(event.binding.request_id) is not State.APPLIED:
+        applied = Applied(
+            binding=event.binding,
+            by=event.applied_by,
+            at=event.at,
+            reason=event.reason,
+            to_sha256=event.to_sha256,
+            entry_sha256=entry.sha256,
+        )
+        store.add(Step.APPLIED, applied)
+    reached(Stage.RECORDED)
+    store.files.pending.unlink()
+    sync_folder(store.files.pending.parent)
+    reached(Stage.DONE)
+
+
+def _append(files: RuntimeFiles, entry: HistoryEntry) -> None:
+    """Add the line, after what is provably the beginning of this very line was cut away."""
+    lines, rest = history_lines(files)
+    if lines and lines[-1] == entry.line() and not rest:
+        return
+    previous = sha256_hex(lines[-1]) if lines else NOTHING
+    if previous != entry.previous or not entry.line().startswith(rest):
+        raise PromotionError(
+            "the history does not end where an interrupted change began",
+            where=files.history,
+            fix="find out who changed it, and bring the file back from a copy",
+        )
+    with files.history.open("ab") as history:
+        os.truncate(history.fileno(), history.tell() - len(rest))
+        history.write(entry.line() + b"\n")
+        history.flush()
+        os.fsync(history.fileno())
+    sync_folder(files.history.parent)
+
+
+def _finish(store: RequestStore) -> None:
+    """Finish the change that a killed process was about to make, or take it back when it was not made."""
+    files = store.files
+    for folder in (files.live.parent, files.versions):
+        for unfinished in folder.glob(".*.tmp"):
+            unfinished.unlink()
+    if not files.pending.exists():
+        return
+    entry = parse_entry(files.pending.read_bytes())
+    lines, rest = history_lines(files)
+    if entry is None:
+        raise _contradiction(files, "what it was to write is damaged")
+    live = files.live_sha256()
+    if live == entry.event.to_sha256 or lines[-1:] == [entry.line()]:
+        _complete(store, entry, unobserved)
+    elif live == entry.event.from_sha256 and not rest:
+        files.staged.unlink(missing_ok=True)
+        files.pending.unlink()
+        sync_folder(files.pending.parent)
+    else:
+        versions = f"{entry.event.from_sha256[:12]} nor {entry.event.to_sha256[:12]}"
+        raise _contradiction(files, f"the tiers file is neither version {versions}")
+
+
+def _contradiction(files: RuntimeFiles, what: str) -> PromotionError:
+    return PromotionError(
+        f"a change of policy was interrupted, and {what}",
+        where=files.pending,
+        fix=f"put the version that is to be in force, from {files.versions}, in the place of {files.live}",
+    )

@@ -1,0 +1,117 @@
+"""Whether the history is the one that was written: every line, every kept version, every applied request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invarlock.digests import sha256_file, sha256_hex
+from invarlock.errors import PromotionError
+from invarlock.promotion.history import NOTHING, HistoryEntry, entries, history_lines, parse_entry
+from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.requests import Applied, Step
+from invarlock.promotion.turn import turn
+from invarlock.record import Record
+
+
+class BrokenLink(Record):
+    """The first thing that is wrong with a history. line: counted from 1; None when it is no line's."""
+
+    line: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason if self.line is None else f"line {self.line}: {self.reason}"
+
+
+def verify_history(root: Path | None = None) -> BrokenLink | None:
+    """The first broken link, or None. Completes a change that a killed process left first, as every turn does.
+
+    The chain cannot show that it was rewritten as a whole, kept versions and requests included: compare its last
+    hash with a copy elsewhere, such as the registered policy version.
+    """
+    try:
+        with turn(root) as store:
+            return broken_chain(store) or edited_by_hand(store)
+    except PromotionError as error:  # what the killed process left contradicts the files
+        return BrokenLink(line=None, reason=str(error))
+
+
+def ensure_unbroken(store: RequestStore) -> None:
+    """PromotionError with the first broken link of the chain. In the caller's turn."""
+    broken = broken_chain(store)
+    if broken is not None:
+        raise PromotionError(
+            f"the history is broken: {broken}",
+            where=store.files.history,
+            fix="find out who changed it, and bring the file back from a copy",
+        )
+
+
+def edited_by_hand(store: RequestStore) -> BrokenLink | None:
+    """Whether the tiers file in force is another than the history ends with. The chain itself must be whole."""
+    last = next(reversed(entries(store.files)), None)
+    if last is None or store.files.live_sha256() == last.event.to_sha256:
+        return None
+    return BrokenLink(
+        line=last.number,
+        reason=f"runtime/tiers.yaml was edited since: it is not the version {last.event.to_sha256[:12]}",
+    )
+
+
+def broken_chain(store: RequestStore) -> BrokenLink | None:
+    """The first broken link, the tiers file in force left aside. In the caller's turn."""
+    lines, rest = history_lines(store.files)
+    last: HistoryEntry | None = None
+    for number, line in enumerate(lines, 1):
+        entry = parse_entry(line)
+        if entry is None:
+            return BrokenLink(line=number, reason="the line is damaged")
+        reason = _misplaced(entry, number, last) or _without_its_files(store, entry)
+        if reason is not None:
+            return BrokenLink(line=number, reason=reason)
+        last = entry
+    if rest:
+        return BrokenLink(line=len(lines) + 1, reason="the line is unfinished")
+    return _cut_short(store, lines)
+
+
+def _misplaced(entry: HistoryEntry, number: int, last: HistoryEntry | None) -> str | None:
+    if entry.number != number:
+        return f"this is entry {entry.number}"
+    if entry.previous != (NOTHING if last is None else sha256_hex(last.line())):
+        return "the line before it is not the one that it was written after"
+    if last is not None and entry.event.from_sha256 != last.event.to_sha256:
+        return "it changes another version than the line before it made"
+    return None
+
+
+def _without_its_files(store: RequestStore, entry: HistoryEntry) -> str | None:
+    for sha256 in (entry.event.from_sha256, entry.event.to_sha256):
+        path = store.files.version(sha256)
+        if not path.is_file():
+            return f"the version {sha256[:12]} is not kept in runtime/history"
+        if sha256_file(path) != sha256:
+            return f"the version {sha256[:12]} in runtime/history was altered"
+    binding = entry.event.binding
+    if binding is None:
+        return None
+    try:
+        request = store.request(binding.request_id)
+    except PromotionError as error:
+        return f"request {binding.request_id}: {error.what}"
+    return None if request.binding == binding else f"request {binding.request_id} was altered"
+
+
+def _cut_short(store: RequestStore, lines: list[bytes]) -> BrokenLink | None:
+    """Lines gone from the end leave the records of the requests that they applied."""
+    known = {entry.sha256 for entry in map(parse_entry, lines) if entry is not None}
+    for path in sorted(store.files.promotions.glob(f"*/{Step.APPLIED.value}-*.json")):
+        try:
+            applied = store.records(path.parent.name, Step.APPLIED, Applied)
+        except PromotionError as error:
+            return BrokenLink(line=None, reason=f"{path.parent.name}: {error.what}")
+        if not known.issuperset(record.entry_sha256 for record in applied):
+            return BrokenLink(
+                line=len(lines) + 1, reason=f"the entry that applied request {path.parent.name} is gone"
+            )
+    return None
