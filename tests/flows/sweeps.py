@@ -9,7 +9,9 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from invarlock.calibration.null_request import NullSweepRequest
+from invarlock.calibration.rmt_request import RmtSweepRequest
 from invarlock.calibration.ve_request import VeSweepRequest
+from invarlock.calibration.window_plan_request import WindowPlanRequest
 from invarlock.home import shipped
 from invarlock.policy.schema import Tier
 
@@ -71,6 +73,21 @@ def request(folder: Path, name: str = "out", *, windows: int = 6, **changes: obj
     return NullSweepRequest.model_validate(values | changes)
 
 
+def rmt_request(folder: Path, name: str = "rmt", *, windows: int = 9, **changes: object) -> RmtSweepRequest:
+    """Two tiers and three seeds of a model of the folder's own; windows: of preview, and of final.
+
+    Under a redraw attention falls in all three and the other families rise in some.
+    """
+    values: dict[str, object] = {
+        "config": write_config(folder, windows, str(write_model(folder, 1.02))),
+        "out": folder / name,
+        "tiers": (Tier.BALANCED, Tier.CONSERVATIVE),
+        "seeds": (4, 5, 6),
+        "profile": "dev",
+    }
+    return RmtSweepRequest.model_validate(values | changes)
+
+
 def ve_request(folder: Path, name: str = "ve", *, edit: str = CLIPPED, **changes: object) -> VeSweepRequest:
     """Two tiers, three seeds and two window counts on an edited model of the folder's own."""
     values: dict[str, object] = {
@@ -82,6 +99,19 @@ def ve_request(folder: Path, name: str = "ve", *, edit: str = CLIPPED, **changes
         "profile": "dev",
     }
     return VeSweepRequest.model_validate(values | changes)
+
+
+def window_request(folder: Path, name: str = "windows", **changes: object) -> WindowPlanRequest:
+    """Two tiers and 40 windows of a model of the folder's own and its quantized form."""
+    values: dict[str, object] = {
+        "config": write_config(folder, 6, str(write_model(folder, 1.04)), CLIPPED),
+        "out": folder / name,
+        "tiers": (Tier.BALANCED, Tier.CONSERVATIVE),
+        "seeds": (3,),
+        "profile": "dev",
+        "windows": 40,
+    }
+    return WindowPlanRequest.model_validate(values | changes)
 
 
 def stable_tree(out: Path) -> dict[str, object]:

@@ -4,7 +4,7 @@ from invarlock.errors import DataError, MeasurementError
 from invarlock.families import Family
 from invarlock.guards.edge_comparison import family_edges, module_edges
 from invarlock.guards.report import GuardReport, Severity, Verdict
-from invarlock.guards.rmt import judge_rmt, refuse_rmt
+from invarlock.guards.rmt import judge_redraw, judge_rmt, refuse_rmt
 from invarlock.guards.rmt_metrics import RmtMetrics, RmtStatus
 from invarlock.measure.records import EstimatorContract
 from invarlock.policy.rmt import RmtPolicy
@@ -169,3 +169,33 @@ def test_the_verdict_can_be_made_again_from_the_entry_alone():
         assert edge.edge_base == max(module.edge_base for module in own)
         assert (family in metrics.epsilon_violations) == (edge.edge_cur > edge.allowed)
     assert metrics.epsilon_violations == (Family.FFN, Family.ATTN)
+
+
+def renamed(measured, prefix):
+    """The same edge risks on windows of other names."""
+    losses = tuple(
+        loss.model_copy(update={"window_id": f"{prefix}{i}"}) for i, loss in enumerate(measured.losses)
+    )
+    windows = tuple(
+        edges.model_copy(update={"window_id": f"{prefix}{i}"}) for i, edges in enumerate(measured.windows)
+    )
+    return measured.model_copy(update={"losses": losses, "windows": windows})
+
+
+def test_a_redraw_is_judged_as_a_subject_on_the_same_windows_is():
+    other = record({"attn": 3.1})
+    redrawn, paired = judge_redraw(record(), renamed(other, "v"), POLICY), judge_rmt(record(), other, POLICY)
+    assert redrawn.metrics.families == paired.metrics.families
+    assert (redrawn.verdict, redrawn.violations) == (paired.verdict, paired.violations)
+    assert (redrawn.metrics.baseline_windows, redrawn.metrics.windows) == (
+        ("w0", "w1", "w2"),
+        ("v0", "v1", "v2"),
+    )
+    assert paired.metrics.baseline_windows is None
+
+
+def test_a_redraw_shares_no_window():
+    with pytest.raises(DataError, match="share 3 windows"):
+        judge_redraw(record(), record(), POLICY)
+    with pytest.raises(DataError, match="not evaluated on the same windows"):
+        judge_rmt(record(), renamed(record(), "v"), POLICY)
