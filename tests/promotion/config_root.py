@@ -1,0 +1,149 @@
+"""A config root of a test's own, and the way of a patch through it."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from invarlock.home import shipped
+from invarlock.policy.tiers_file import live_tiers_path, tiers_digest
+from invarlock.promotion.apply import apply_request
+from invarlock.promotion.history import HistoryEntry
+from invarlock.promotion.request_promotion import request_promotion
+from invarlock.promotion.requests import PromotionRequest, Request, Step, StepRecord
+from invarlock.promotion.rollback import request_rollback
+from invarlock.promotion.steps import record_step
+from invarlock.provenance import CodeVersion
+from invarlock.reports.sweep_files import patch_text
+from invarlock.reports.sweep_report import (
+    DistinctMeasurements,
+    Provenance,
+    SweepOptions,
+    SweepReport,
+    Work,
+)
+from tests.promotion.patches import Values, patch_yaml
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+# Small, so that a test which reads it many times stays short.
+SMALL = """\
+# Ours.
+balanced:
+  rmt_guard:
+    epsilon_by_family:   # accepted
+      ffn: 0.01          # of ffn
+      other: 0.01
+conservative:
+  variance_guard:
+    min_effect_lognll: 0.016
+"""
+
+
+def small_root(folder: Path) -> Path:
+    """A config root with a few keys."""
+    live_tiers_path(folder).parent.mkdir(parents=True)
+    live_tiers_path(folder).write_text(SMALL)
+    return folder
+
+
+def shipped_root(folder: Path) -> Path:
+    """A config root with the shipped tiers file."""
+    live_tiers_path(folder).parent.mkdir(parents=True)
+    shutil.copyfile(shipped("configs/runtime/tiers.yaml"), live_tiers_path(folder))
+    return folder
+
+
+def epsilon(value: float) -> Values:
+    """A patch of one key, which both config roots have."""
+    return {"balanced": {"rmt_guard": {"epsilon_by_family": {"ffn": value}}}}
+
+
+def report(tiers_sha256: str) -> SweepReport:
+    """A sweep's report, of which a patch names the hashes."""
+    return SweepReport(
+        kind="null",
+        generated_at="2026-01-05T11:00:00+00:00",
+        config=SweepOptions(
+            base_config="sweep.yaml",
+            config_sha256="c" * 64,
+            basis="demo",
+            profile="ci",
+            tiers=("balanced",),
+            seeds=(1,),
+            models=("m",),
+            n_runs=1,
+            safety_margin=0.05,
+        ),
+        measurements=DistinctMeasurements(
+            window_losses=0, window_losses_run_by_run=0, tensor_statistics=0, drifts=0, model_digests=0
+        ),
+        provenance=Provenance(
+            run_key="a" * 64,
+            models={},
+            datasets={},
+            schedules={},
+            policies={},
+            tiers_sha256=tiers_sha256,
+            estimator_contract="1",
+            code=CodeVersion(version="1", sha256="d" * 64, python="3", packages={}),
+        ),
+        volatile=Work(
+            measured={},
+            found={},
+            forward_passes=0.0,
+            quarantined=(),
+            seconds={},
+            host="here",
+            commit=None,
+            mlflow_run_id="run",
+        ),
+    )
+
+
+def header(root: Path) -> str:
+    """The header of a patch for the policy in force under ``root``."""
+    text = patch_text("rmt_guard", report(tiers_digest(live_tiers_path(root))), "report.json", [], {})
+    return "".join(f"{line}\n" for line in text.splitlines() if line.startswith("#"))
+
+
+def sweep_patch(root: Path, values: Values) -> bytes:
+    """A patch for the policy in force under ``root``, as a sweep writes it."""
+    return (header(root) + patch_yaml(values)).encode()
+
+
+def requested(root: Path, values: Values, *, requester: str = "ann") -> PromotionRequest:
+    """A kept request of a patch with ``values``."""
+    return request_promotion(
+        sweep_patch(root, values),
+        mlflow_run_id="run-1",
+        requester=requester,
+        reason="recalibrated",
+        created_at=NOON,
+        root=root,
+    )
+
+
+def approved(root: Path, request: Request, *, by: str = "bea") -> StepRecord:
+    """A kept approval of ``request``."""
+    approval = StepRecord(binding=request.binding, by=by, at=NOON + timedelta(hours=1), reason="looks right")
+    record_step(Step.APPROVED, approval, root=root)
+    return approval
+
+
+def apply(root: Path, request: Request) -> HistoryEntry:
+    """``request``, approved and applied."""
+    approvals = [approved(root, request)]
+    return apply_request(request.id, approvals=approvals, by="cleo", at=NOON + timedelta(hours=2), root=root)
+
+
+def promoted(root: Path, values: Values) -> HistoryEntry:
+    """A patch with ``values``, requested, approved and applied."""
+    return apply(root, requested(root, values))
+
+
+def rolled_back(root: Path, to_sha256: str) -> HistoryEntry:
+    """An earlier version, requested, approved and applied."""
+    request = request_rollback(to_sha256, requester="ann", reason="too loose", created_at=NOON, root=root)
+    return apply(root, request)

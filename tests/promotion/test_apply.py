@@ -1,0 +1,198 @@
+"""A request becomes policy once, on the policy that it was made for, and only as it was approved."""
+
+from __future__ import annotations
+
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from invarlock.errors import PolicyError, PromotionError
+from invarlock.home import shipped
+from invarlock.policy.diff import Direction
+from invarlock.policy.tiers_file import apply_patch, live_tiers_path, load_tiers, read_tiers, tiers_digest
+from invarlock.promotion.apply import apply_request
+from invarlock.promotion.hand_edit import record_hand_edit
+from invarlock.promotion.history import EventKind
+from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.requests import Applied, State, Step, StepRecord
+from invarlock.promotion.steps import record_step
+from invarlock.promotion.verify_history import verify_history
+from tests.promotion.config_root import (
+    NOON,
+    apply,
+    approved,
+    epsilon,
+    promoted,
+    requested,
+    rolled_back,
+    shipped_root,
+    small_root,
+)
+from tests.promotion.patches import Values, patch_yaml
+
+SHIPPED = shipped("configs/runtime/tiers.yaml")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return small_root(tmp_path)
+
+
+def applying(root: Path, request_id: str, *approvals: StepRecord) -> None:
+    apply_request(request_id, approvals=approvals, by="cleo", at=NOON, root=root)
+
+
+def state(root: Path, request_id: str) -> State:
+    return RequestStore(root).state(request_id)
+
+
+def test_the_shipped_file_keeps_every_line_but_those_of_the_patch(tmp_path: Path) -> None:
+    root = shipped_root(tmp_path)
+    values: Values = {
+        "balanced": {
+            "spectral_guard": {
+                "family_caps": {"ffn": 3.9, "other": 1.5},
+                "multiple_testing": {"method": "bh", "alpha": 0.0475, "m": 4},
+                "drift_caps": {"ffn": {"log_sigma": 0.25}},
+            }
+        },
+        "aggressive": {"variance_guard": {"min_effect_lognll": 0.021}},
+    }
+    entry = promoted(root, values)
+    expected = (
+        SHIPPED.read_text()
+        .replace("      ffn: 3.849\n", "      ffn: 3.9\n", 1)
+        .replace("      other: 0.0\n", "      other: 1.5\n", 1)
+        .replace("alpha: 0.05  ", "alpha: 0.0475", 1)
+        .replace("families counted\n", "families counted\n    drift_caps:\n      ffn:\n        log_sigma: 0.25\n", 1)
+        .replace("min_effect_lognll: 0.033 ", "min_effect_lognll: 0.021 ", 1)
+    )  # fmt: skip
+    assert live_tiers_path(root).read_text() == expected
+    assert entry.event.to_sha256 == tiers_digest(live_tiers_path(root))
+    assert entry.event.from_sha256 == tiers_digest(SHIPPED)
+    assert (root / "runtime/history" / f"{tiers_digest(SHIPPED)}.yaml").read_bytes() == SHIPPED.read_bytes()
+    patched = apply_patch(load_tiers(SHIPPED), read_tiers(patch_yaml(values), Path("patch")))
+    assert load_tiers(live_tiers_path(root)).given() == patched.given()
+    assert verify_history(root) is None
+
+
+def test_the_history_says_who_what_why_and_from_which_run(root: Path) -> None:
+    before = tiers_digest(live_tiers_path(root))
+    request = requested(root, epsilon(0.02))
+    entry = apply(root, request)
+    event = entry.event
+    assert (event.kind, event.requester, event.reason) == (EventKind.PROMOTION, "ann", "recalibrated")
+    assert (event.from_sha256, event.to_sha256) == (before, tiers_digest(live_tiers_path(root)))
+    assert event.run is not None
+    assert event.run.mlflow_run_id == "run-1"
+    assert [approver.by for approver in event.approvals] == ["bea"]
+    assert (event.applied_by, event.at) == ("cleo", NOON + timedelta(hours=2))
+    [change] = event.changes
+    assert (change.path, change.old, change.new) == (
+        "balanced.rmt_guard.epsilon_by_family.ffn", 0.01, 0.02,
+    )  # fmt: skip
+    assert change.direction is Direction.LOOSENING
+    assert state(root, request.id) is State.APPLIED
+    [applied] = RequestStore(root).records(request.id, Step.APPLIED, Applied)
+    assert (applied.entry_sha256, applied.to_sha256) == (entry.sha256, event.to_sha256)
+
+
+def test_applying_again_gives_the_entry_and_changes_nothing(root: Path) -> None:
+    request = requested(root, epsilon(0.02))
+    entry = apply(root, request)
+    promoted(root, epsilon(0.03))
+    files = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    again = apply_request(request.id, approvals=[], by="dora", at=NOON, root=root)
+    assert again == entry
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == files
+
+
+def test_the_second_of_two_requests_is_stale_and_stays_so(root: Path) -> None:
+    first, second = requested(root, epsilon(0.02)), requested(root, epsilon(0.03))
+    approval = approved(root, second)
+    in_force = apply(root, first).event.to_sha256
+    for match in ("is stale: it was made for the policy", "is stale: nothing more can happen"):
+        with pytest.raises(PromotionError, match=match):
+            applying(root, second.id, approval)
+    assert state(root, second.id) is State.STALE
+    assert tiers_digest(live_tiers_path(root)) == in_force
+
+
+def test_a_request_does_not_come_back_to_life_with_a_rollback(root: Path) -> None:
+    first, second = requested(root, epsilon(0.02)), requested(root, epsilon(0.03))
+    approval = approved(root, second)
+    rolled_back(root, apply(root, first).event.from_sha256)
+    with pytest.raises(PromotionError, match="changed and changed back"):
+        applying(root, second.id, approval)
+    anew = requested(root, epsilon(0.03))
+    assert anew.id != second.id
+    apply(root, anew)
+
+
+def test_nothing_is_applied_without_an_approval_of_this_very_request(root: Path) -> None:
+    request, other = requested(root, epsilon(0.02)), requested(root, epsilon(0.03))
+    of_other = approved(root, other)
+    never_kept = StepRecord(binding=request.binding, by="bea", at=NOON, reason="yes")
+    for approvals in ([], [of_other], [never_kept], [never_kept, approved(root, request)]):
+        with pytest.raises(PromotionError, match="not approved"):
+            applying(root, request.id, *approvals)
+    assert state(root, request.id) is State.APPROVED
+    assert not (root / "runtime/history.jsonl").exists()
+
+
+def test_a_rejected_request_is_closed(root: Path) -> None:
+    request = requested(root, epsilon(0.02))
+    approval = approved(root, request)
+    record_step(Step.REJECTED, StepRecord(binding=request.binding, by="bea", at=NOON, reason="no"), root=root)
+    with pytest.raises(PromotionError, match="rejected"):
+        applying(root, request.id, approval)
+
+
+def test_a_request_altered_after_its_approval_is_refused(root: Path) -> None:
+    request = requested(root, epsilon(0.02))
+    approval = approved(root, request)
+    path = root / "runtime/promotions" / request.id / "request.json"
+    for old, new in (("ffn: 0.02", "ffn: 0.9"), ('"ann"', '"eve"'), (request.id, "0" * 16)):
+        text = path.read_text()
+        path.write_text(text.replace(old, new))
+        with pytest.raises(PromotionError, match=r"cannot be believed|not approved|altered"):
+            applying(root, request.id, approval)
+        path.write_text(text)
+    applying(root, request.id, approval)
+
+
+def test_an_edit_by_hand_makes_requests_stale_and_must_be_recorded(root: Path) -> None:
+    promoted(root, epsilon(0.02))
+    request = requested(root, epsilon(0.03))
+    live = live_tiers_path(root)
+    live.write_text(live.read_text() + "  metrics: {pm_tail: {mode: fail}}\n")
+    with pytest.raises(PromotionError, match="is stale"):
+        apply(root, request)
+    request = requested(root, epsilon(0.03))
+    with pytest.raises(PromotionError, match="the history does not know the policy in force"):
+        apply(root, request)
+    assert str(verify_history(root)).startswith("line 1: runtime/tiers.yaml was edited since")
+    entry = record_hand_edit(by="dan", reason="tails count now", at=NOON, root=root)
+    assert (entry.event.kind, entry.event.requester) == (EventKind.EDIT, "dan")
+    assert [change.path for change in entry.event.changes] == ["conservative.metrics.pm_tail.mode"]
+    assert verify_history(root) is None
+    apply(root, requested(root, epsilon(0.03)))
+    with pytest.raises(PromotionError, match="no edit to record"):
+        record_hand_edit(by="dan", reason="again", at=NOON, root=root)
+
+
+def test_an_edit_that_is_no_policy_is_not_recorded(root: Path) -> None:
+    with pytest.raises(PromotionError, match="begins with the first promotion"):
+        record_hand_edit(by="dan", reason="first", at=NOON, root=root)
+    promoted(root, epsilon(0.02))
+    live_tiers_path(root).write_text("balanced: {rmt_guard: {margin: -1}}\n")
+    with pytest.raises(PolicyError, match="margin"):
+        record_hand_edit(by="dan", reason="oops", at=NOON, root=root)
+
+
+def test_the_new_file_may_be_read_by_whoever_could_read_the_old(root: Path) -> None:
+    live_tiers_path(root).chmod(0o640)
+    promoted(root, epsilon(0.02))
+    assert stat.S_IMODE(live_tiers_path(root).stat().st_mode) == 0o640
