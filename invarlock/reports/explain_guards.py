@@ -60,24 +60,22 @@ def explain_invariants(report: EvaluationReport) -> GateExplanation:
 def explain_spectral(report: EvaluationReport) -> GateExplanation:
     """``spectral_stable``: how far sigma_max of each matrix stands from its family in the baseline."""
     section = report.spectral
-    if isinstance(section, UnjudgedSection):
-        finding, comparisons = f"Not judged: {section.reason}.", ()
-    else:
-        finding, comparisons = _spectral_finding(section), tuple(_spectral_comparisons(section))
     return GateExplanation(
         flag="spectral_stable",
         title="Spectral (weights)",
         status=GateStatus.ENFORCED,
         acceptable=report.validation.spectral_stable,
-        finding=finding,
+        finding=_spectral_finding(section),
         judged=not isinstance(section, UnjudgedSection),
-        comparisons=comparisons,
+        comparisons=tuple(_spectral_comparisons(section)),
         notes=_notes(section),
         settings=settings_of(report, "spectral"),
     )
 
 
-def _spectral_finding(section: SpectralSection) -> str:
+def _spectral_finding(section: SpectralSection | UnjudgedSection) -> str:
+    if isinstance(section, UnjudgedSection):
+        return f"Not judged: {section.reason}."
     selection = section.multiple_testing_selection
     fatal = sum(violation.severity is Severity.FATAL for violation in section.violations)
     matrices = counted(section.modules_checked, "matrix", "matrices")
@@ -92,7 +90,9 @@ def _spectral_finding(section: SpectralSection) -> str:
     return f"{', and '.join(parts)}.{chosen if families else ''}"
 
 
-def _spectral_comparisons(section: SpectralSection) -> Iterator[Comparison]:
+def _spectral_comparisons(section: SpectralSection | UnjudgedSection) -> Iterator[Comparison]:
+    if isinstance(section, UnjudgedSection):
+        return
     for family in (each for each in Family if each in section.families):
         summary = section.families[family]
         largest, kappa = summary.quantiles.max, summary.kappa
@@ -126,24 +126,22 @@ def _family_note(section: SpectralSection, family: Family) -> str:
 def explain_rmt(report: EvaluationReport) -> GateExplanation:
     """``rmt_stable``: edge risk of activations against the baseline's band."""
     section = report.rmt
-    if isinstance(section, UnjudgedSection):
-        finding, comparisons = f"Not judged: {section.reason}.", ()
-    else:
-        finding, comparisons = _rmt_finding(section), tuple(_rmt_comparisons(section))
     return GateExplanation(
         flag="rmt_stable",
         title="RMT (activations)",
         status=GateStatus.ENFORCED,
         acceptable=report.validation.rmt_stable,
-        finding=finding,
+        finding=_rmt_finding(section),
         judged=not isinstance(section, UnjudgedSection) and section.status is not RmtStatus.UNMEASURED,
-        comparisons=comparisons,
+        comparisons=tuple(_rmt_comparisons(section)),
         notes=_notes(section),
         settings=settings_of(report, "rmt"),
     )
 
 
-def _rmt_finding(section: RmtSection) -> str:
+def _rmt_finding(section: RmtSection | UnjudgedSection) -> str:
+    if isinstance(section, UnjudgedSection):
+        return f"Not judged: {section.reason}."
     windows = counted(len(section.windows), "window")
     match section.status:
         case RmtStatus.UNMEASURED:
@@ -155,7 +153,9 @@ def _rmt_finding(section: RmtSection) -> str:
             return f"Edge risk stays in its band in every family, on {windows}."
 
 
-def _rmt_comparisons(section: RmtSection) -> Iterator[Comparison]:
+def _rmt_comparisons(section: RmtSection | UnjudgedSection) -> Iterator[Comparison]:
+    if isinstance(section, UnjudgedSection):
+        return
     for family in (each for each in Family if each in section.families):
         edge = section.families[family]
         yield Comparison(

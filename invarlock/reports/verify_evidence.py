@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
 from invarlock.digests import digest_of
 from invarlock.errors import InvarlockError
+from invarlock.measure.records import WindowLoss
 from invarlock.reports.altered_evidence import find_altered
 from invarlock.reports.evaluation_files import Document, EvaluationFiles
 from invarlock.reports.evaluation_manifest import EVIDENCE
@@ -82,14 +83,23 @@ def _altered(
 
 
 def _effects(files: EvaluationFiles) -> Iterator[Difference]:
-    """What the evidence as it is now would change in the two runs; nothing where it cannot be judged any more."""
+    """What the evidence as it is now would change in the two runs: their losses, and all else if it can be judged."""
+    measured = files.evidence.measured
+    yield from differences(_losses(files.baseline), _dumped(measured.baseline.losses))
+    yield from differences(_losses(files.subject), _dumped(measured.subject.losses))
     try:
-        runs = judge_runs(files.evidence.plan, files.evidence.measured)
+        runs = judge_runs(files.evidence.plan, measured)
     except _CONTRADICTIONS:
         return
-    pairs: tuple[tuple[Document, JsonValue], ...] = (
-        (files.baseline, runs.baseline.model_dump(mode="json")),
-        (files.subject, runs.subject.model_dump(mode="json")),
-    )
-    for said, expected in pairs:
-        yield from differences(said, expected)
+    yield from differences(files.baseline, runs.baseline.model_dump(mode="json"))
+    yield from differences(files.subject, runs.subject.model_dump(mode="json"))
+
+
+def _losses(run: Document) -> JsonValue:
+    """Of a run as filed, preview then final, as evidence has them."""
+    preview, final = (_dig(run, ("windows", part)) for part in ("preview", "final"))
+    return [*preview, *final] if isinstance(preview, list) and isinstance(final, list) else []
+
+
+def _dumped(losses: Sequence[WindowLoss]) -> JsonValue:
+    return [loss.model_dump(mode="json") for loss in losses]
