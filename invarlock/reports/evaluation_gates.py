@@ -8,7 +8,6 @@ from markupsafe import Markup
 
 from invarlock.gates.evidence import GateStatus
 from invarlock.reports.evaluation_report import Outcome
-from invarlock.reports.evaluation_run import EvaluationRun
 from invarlock.reports.explanation import Comparison, Explanation, GateExplanation, Setting
 from invarlock.reports.html_page import (
     Column,
@@ -65,18 +64,6 @@ def banner(explained: Explanation) -> Markup:
 def advice(explained: Explanation) -> Markup:
     """What to do; nothing where there is nothing to do."""
     return section("What to do", items(explained.next_steps)) if explained.next_steps else Markup()
-
-
-def unmeasured(*runs: EvaluationRun) -> Markup:
-    """What could not be measured of the models, and why; nothing where all was."""
-    told = [
-        Markup("{} of the {}: {}{}").format(
-            failure.part, run.role, failure.what, f" ({failure.where})" if failure.where else ""
-        )
-        for run in runs
-        for failure in run.failures
-    ]
-    return section("What could not be measured", items(told)) if told else Markup()
 
 
 def gates(explained: Explanation) -> Markup:

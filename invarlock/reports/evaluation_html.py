@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from invarlock.reports.evaluation_gates import WORDS, advice, banner, gates, head, unmeasured
+from invarlock.reports.evaluation_gates import WORDS, advice, banner, gates, head
 from invarlock.reports.evaluation_origin import how_to_check, origin
 from invarlock.reports.evaluation_pictures import pictures
 from invarlock.reports.evaluation_report import EvaluationReport, Volatile
@@ -25,7 +25,6 @@ def evaluation_html(report: EvaluationReport, baseline: EvaluationRun, subject: 
         f"{WORDS[explained.outcome]}: {report.subject_ref.id} against {report.baseline_ref.id}",
         head(explained),
         banner(explained),
-        unmeasured(baseline, subject),
         advice(explained),
         gates(explained),
         pictures(report, baseline, subject),

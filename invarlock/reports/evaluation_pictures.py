@@ -15,7 +15,7 @@ from invarlock.reports.evaluation_run import EvaluationRun
 from invarlock.reports.evaluation_sections import RmtSection, SpectralSection
 from invarlock.reports.html_page import element, figure, section
 from invarlock.reports.interval_plot import plot_interval
-from invarlock.reports.module_z_plot import plot_module_z
+from invarlock.reports.module_z_plot import DOTS, plot_module_z
 
 _NUMBERED = 4  # modules that a picture names
 
@@ -91,7 +91,11 @@ def _spectra(report: EvaluationReport) -> Markup:
         title,
         plot_module_z(section.modules, section.family_stats, kappa, named),
         "z says how far the largest singular value of a matrix is from the mean of its family in the baseline, in "
-        "standard deviations. Closest to their caps, or beyond:",
+        "standard deviations.",
+        f"Of a larger family {DOTS} modules are drawn, the largest |z| among them."
+        if any(each.count > DOTS for each in section.families.values())
+        else "",
+        "Closest to their caps, or beyond:",
         element("ol", *lines),
     )
 

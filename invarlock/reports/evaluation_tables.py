@@ -73,5 +73,5 @@ def _worst_windows(baseline: EvaluationRun, subject: EvaluationRun) -> Markup:
         (element("code", loss.window_id), str(loss.tokens), *plain(loss.nll / loss.tokens, delta))
         for delta, loss in sorted(worse, key=lambda entry: -entry[0])[:MOST]
     ]
-    caption = f"{len(rows)} of {counted(len(worse), 'final window')} that got worse, nats per token, the worst first"
-    return table(caption, (Column("window"), *numbers("tokens", "loss", "change")), rows)
+    title = f"{len(rows)} of {counted(len(worse), 'final window')} that got worse, nats per token, the worst first"
+    return table(title, (Column("window"), *numbers("tokens", "loss", "change")), rows)

@@ -84,8 +84,8 @@ def facts(entries: Mapping[str, Content]) -> Markup:
     return element("dl", *pairs)
 
 
-def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Content]]) -> Markup:
-    """A table that scrolls sideways inside its own box where the page is narrow. ValueError for a ragged row."""
+def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[Content]]) -> Markup:
+    """A table that scrolls sideways under its title where the page is narrow. ValueError for a ragged row."""
     kinds = [Markup(' class="number"') if column.number else Markup() for column in columns]
     head = [
         Markup('<th scope="col"{}>{}</th>').format(*pair)
@@ -96,9 +96,9 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Conte
         for row in rows
     ]
     return Markup(
-        '<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table>\n<caption>{0}</caption>\n'
-        "<thead><tr>{1}</tr></thead>\n<tbody>\n{2}\n</tbody>\n</table></div>"
-    ).format(caption, Markup().join(head), _lines(body))
+        '<div class="box">\n<h3>{0}</h3>\n<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table>\n'
+        "<thead><tr>{1}</tr></thead>\n<tbody>\n{2}\n</tbody>\n</table></div>\n</div>"
+    ).format(title, Markup().join(head), _lines(body))
 
 
 def figure(title: str, svg: Markup, *notes: Content) -> Markup:

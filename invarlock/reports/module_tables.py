@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from invarlock.guards.rmt_metrics import ModuleEdge
-from invarlock.guards.spectral_metrics import JudgedModule
 from invarlock.reports.evaluation_pictures import closest_to_cap
 from invarlock.reports.evaluation_sections import RmtSection, SpectralSection, UnjudgedSection
-from invarlock.reports.html_page import Column, Content, element, section, table
+from invarlock.reports.html_page import Column, element, section, table
 from invarlock.reports.number_text import counted, number
 
 MOST = 10  # rows of a table of modules or windows
-_MODULE = (Column("module"), Column("family"))
+_MODULE, _FAMILY = (
+    Column("module"),
+    Column("family"),
+)  # first and last: what a phone shows is the numbers between
 
 
 def weights(spectral: SpectralSection | UnjudgedSection) -> Markup:
@@ -71,14 +73,17 @@ def _by_z(spectral: SpectralSection) -> Markup:
     nearest = closest_to_cap(spectral, MOST)
     rows = [
         (
-            *_named(module),
-            *plain(module.sigma_base, module.sigma, module.z, spectral.families[module.family].kappa),
+            element("code", m.name),
+            *plain(m.z, spectral.families[m.family].kappa, m.sigma, m.sigma_base),
+            m.family.value,
         )
-        for module in nearest
+        for m in nearest
     ]
-    measured = numbers("sigma before", "sigma", "z", "cap")
+    measured = numbers("z", "cap", "sigma", "sigma before")
     return table(
-        f"{counted(len(rows), 'module')} beyond their caps or nearest to them", (*_MODULE, *measured), rows
+        f"{counted(len(rows), 'module')} beyond their caps or nearest to them",
+        (_MODULE, *measured, _FAMILY),
+        rows,
     )
 
 
@@ -89,14 +94,15 @@ def _by_drift(spectral: SpectralSection) -> Markup:
     ranked = sorted(moved, key=lambda module: -(module.relative_change or 0.0))[:MOST]
     rows = [
         (
-            *_named(m),
-            *plain(m.relative_change or 0.0, m.log_sigma or 0.0, m.edit_edge or 0.0, m.stable_rank_ratio),
+            element("code", m.name),
+            *plain(m.relative_change or 0.0, m.edit_edge or 0.0, m.log_sigma or 0.0, m.stable_rank_ratio),
+            m.family.value,
         )
         for m in ranked
     ]
-    measured = numbers("relative change", "log sigma", "edit edge", "stable rank ratio")
-    caption = f"{len(rows)} of {counted(len(moved), 'module')} that moved, the farthest first"
-    return table(caption, (*_MODULE, *measured), rows)
+    measured = numbers("relative change", "edit edge", "log sigma", "stable rank ratio")
+    title = f"{len(rows)} of {counted(len(moved), 'module')} that moved, the farthest first"
+    return table(title, (_MODULE, *measured, _FAMILY), rows)
 
 
 def _by_edge(modules: Mapping[str, ModuleEdge]) -> Markup:
@@ -105,14 +111,10 @@ def _by_edge(modules: Mapping[str, ModuleEdge]) -> Markup:
         return element("p", "No module has another edge risk than in the baseline.")
     ranked = sorted(moved, key=lambda entry: -abs(entry[1].ratio - 1))[:MOST]
     rows = [
-        (element("code", name), edge.family.value, *plain(edge.edge_base, edge.edge_cur, edge.ratio))
+        (element("code", name), *plain(edge.ratio, edge.edge_base, edge.edge_cur), edge.family.value)
         for name, edge in ranked
     ]
-    caption = (
+    title = (
         f"{len(rows)} of {counted(len(moved), 'module')} whose edge risk changed, the largest change first"
     )
-    return table(caption, (*_MODULE, *numbers("baseline", "subject", "ratio")), rows)
-
-
-def _named(module: JudgedModule) -> tuple[Content, Content]:
-    return element("code", module.name), module.family.value
+    return table(title, (_MODULE, *numbers("ratio", "baseline", "subject"), _FAMILY), rows)

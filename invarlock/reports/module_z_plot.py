@@ -13,8 +13,8 @@ from invarlock.guards.spectral_metrics import FamilyStatistics, JudgedModule
 from invarlock.reports.figure_files import FAMILY_COLOURS, GRID, RECOMMENDED
 from invarlock.reports.inline_svg import BEFORE, INK, inline_style, inline_svg, new_figure
 
-_MOST = 120  # points a family: beyond that, pictures get heavy and dots hide each other
-_WORST = 40  # of those, the largest |z|; the others are evenly spaced
+DOTS = 72  # modules drawn of a family: with more, pictures get heavy and dots hide each other
+_WORST = 32  # of those, the largest |z|; the others are evenly spaced
 
 
 def plot_module_z(
@@ -63,12 +63,12 @@ def plot_module_z(
 
 
 def _thinned(modules: Sequence[JudgedModule]) -> Sequence[JudgedModule]:
-    """At most ``_MOST``, the largest |z| among them, in the model's order."""
-    if len(modules) <= _MOST:
+    """At most ``DOTS``, the largest |z| among them, in the model's order."""
+    if len(modules) <= DOTS:
         return modules
     ranked = sorted(modules, key=lambda module: -abs(module.z))
     others = ranked[_WORST:]
-    kept = {*ranked[:_WORST], *others[:: -(-len(others) // (_MOST - _WORST))]}
+    kept = {*ranked[:_WORST], *others[:: -(-len(others) // (DOTS - _WORST))]}
     return [module for module in modules if module in kept]
 
 
