@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from invarlock.calibration.null_request import CapRule, NullKind
-from invarlock.calibration.sweep_plan import Cell, PlannedModel, SweepPlan
+from invarlock.calibration.sweep_plan import PlannedModel, SweepPlan
 from invarlock.edits.benign_records import BenignEdit
 from invarlock.policy.schema import Scope, Tier
 
@@ -19,14 +19,6 @@ class NullModel(PlannedModel):
 
 class NullPlan(SweepPlan[NullModel]):
     """A sweep over null runs, settled."""
-
-    def cells_of(self, model: str, seed: int) -> tuple[Cell, ...]:
-        """A cell a tier, at ``runs/<tier>/seed_<s>`` (seed 000)."""
-        middle = self.model_folder(model)
-        return tuple(
-            Cell(model=model, tier=tier, seed=seed, folder=f"runs/{tier.value}/{middle}seed_{seed}")
-            for tier in self.tiers
-        )
 
 
 class NullSweepPlan(NullPlan):
