@@ -75,8 +75,9 @@ def rmt_sweep(
 ) -> None:
     """Calibrate the RMT guard's epsilon from null runs.
 
-    Measures the edge risk of activations on 8 windows of each of a seed's parts, and recommends, family by family, an
-    upper bound of the quantile of delta = r_cur / r_base - 1. Too few runs for a bound (59 for 0.95, 299 for 0.99)
+    Measures the edge risk of activations on 8 windows a set: of one model on preview and on final windows (redraw), or
+    of a harmless edit and its baseline on the same windows (benign). Recommends, family by family, an upper bound of a
+    quantile of delta = r_cur / r_base - 1. Too few runs for a bound (it takes 59 for the 0.95 quantile, 299 for 0.99)
     give the largest delta seen, marked UNSUPPORTED.
 
     Example:  invarlock calibrate rmt-sweep --config configs/calibration/rmt_sweep_demo.yaml --null benign --n-seeds 59
