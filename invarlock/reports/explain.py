@@ -52,14 +52,12 @@ def explain(report: EvaluationReport) -> Explanation:
 
 def _headline(verdict: VerdictBlock, gates: tuple[GateExplanation, ...]) -> str:
     failed = [gate.title for gate in gates if not gate.acceptable]
+    weak = listed(verdict.underpowered)
     match verdict.outcome:
         case Outcome.PASS:
-            weak = (
-                f", but on too little evidence: {listed(verdict.underpowered)}"
-                if verdict.underpowered
-                else ""
-            )
-            return f"Every gate holds{weak}."
+            return f"Every gate holds{f', but on too little evidence: {weak}' if weak else ''}."
+        case Outcome.FAIL if not failed:
+            return f"Every gate holds, but strict assurance does not accept too little evidence: {weak}."
         case Outcome.FAIL:
             return f"{counted(len(failed), 'gate')} of {len(gates)} failed: {listed(failed)}."
         case Outcome.ABORTED:

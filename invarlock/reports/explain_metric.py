@@ -127,7 +127,5 @@ def _underpowered(report: EvaluationReport, gate: MetricFlag, unit: str) -> list
         return []
     seen, floor = number(gate.evidence.seen), number(gate.evidence.floor)
     strict = report.terms.assurance is Assurance.STRICT
-    consequence = (
-        "and strict assurance fails what has too little evidence" if strict else "so it decides nothing"
-    )
-    return [f"It rests on {seen} {unit}, fewer than the floor of {floor}, {consequence}."]
+    refused = ", which strict assurance does not accept" if strict else ""
+    return [f"It rests on {seen} {unit}, fewer than the floor of {floor}, so it decides nothing{refused}."]
