@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, ValidationError
 from invarlock.digests import canonical_json, digest_of, sha256_hex
 from invarlock.errors import PromotionError
 from invarlock.policy.diff import Change
-from invarlock.promotion.requests import Binding, RunReference, Said, Sha256
+from invarlock.promotion.requests import Applied, Binding, RunReference, Said, Sha256
 from invarlock.promotion.runtime_files import RuntimeFiles
 from invarlock.record import Record
 
@@ -76,6 +76,21 @@ class HistoryEntry(Record):
 
 def _own(number: int, previous: str, event: Event) -> str:
     return digest_of({"number": number, "previous": previous, "event": event})
+
+
+def applied_by(entry: HistoryEntry) -> Applied | None:
+    """The record that ``entry`` leaves with its request; None for an entry without one."""
+    event = entry.event
+    if event.binding is None:
+        return None
+    return Applied(
+        binding=event.binding,
+        by=event.applied_by,
+        at=event.at,
+        reason=event.reason,
+        to_sha256=event.to_sha256,
+        entry_sha256=entry.sha256,
+    )
 
 
 def history_lines(files: RuntimeFiles) -> tuple[list[bytes], bytes]:

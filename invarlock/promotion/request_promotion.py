@@ -13,7 +13,7 @@ from invarlock.promotion.patch_header import read_header
 from invarlock.promotion.requests import PromotionRequest, RunReference, request_id, said
 from invarlock.promotion.turn import turn
 
-MOST_BYTES = 1 << 20  # a patch holds some tens of values
+MOST_BYTES = 1 << 18  # a patch holds some tens of values
 
 
 def request_promotion(

@@ -20,12 +20,13 @@ from invarlock.promotion.history import (
     NOTHING,
     Event,
     HistoryEntry,
+    applied_by,
     history_lines,
     last_entry,
     parse_entry,
 )
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Applied, State, Step
+from invarlock.promotion.requests import State, Step
 from invarlock.promotion.runtime_files import RuntimeFiles
 
 
@@ -109,16 +110,8 @@ def _complete(store: RequestStore, entry: HistoryEntry, reached: Reached) -> Non
     """What follows the swap; each part is left out when it is there already."""
     _append(store.files, entry)
     reached(Stage.APPENDED)
-    event = entry.event
-    if event.binding is not None and store.state(event.binding.request_id) is not State.APPLIED:
-        applied = Applied(
-            binding=event.binding,
-            by=event.applied_by,
-            at=event.at,
-            reason=event.reason,
-            to_sha256=event.to_sha256,
-            entry_sha256=entry.sha256,
-        )
+    applied = applied_by(entry)
+    if applied is not None and store.state(applied.binding.request_id) is not State.APPLIED:
         store.add(Step.APPLIED, applied)
     reached(Stage.RECORDED)
     store.files.pending.unlink()
@@ -131,8 +124,8 @@ def _append(files: RuntimeFiles, entry: HistoryEntry) -> None:
     lines, rest = history_lines(files)
     if lines and lines[-1] == entry.line() and not rest:
         return
-    previous = sha256_hex(lines[-1]) if lines else NOTHING
-    if previous != entry.previous or not entry.line().startswith(rest):
+    follows = (len(lines) + 1, sha256_hex(lines[-1]) if lines else NOTHING)
+    if follows != (entry.number, entry.previous) or not entry.line().startswith(rest):
         raise PromotionError(
             "the history does not end where an interrupted change began",
             where=files.history,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from invarlock.digests import sha256_file, sha256_hex
 from invarlock.errors import PromotionError
-from invarlock.promotion.history import NOTHING, HistoryEntry, entries, history_lines, parse_entry
+from invarlock.promotion.history import NOTHING, HistoryEntry, applied_by, entries, history_lines, parse_entry
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Applied, Step
 from invarlock.promotion.turn import turn
@@ -72,7 +72,7 @@ def broken_chain(store: RequestStore) -> BrokenLink | None:
         last = entry
     if rest:
         return BrokenLink(line=len(lines) + 1, reason="the line is unfinished")
-    return _cut_short(store, lines)
+    return _cut_off(store, lines)
 
 
 def _misplaced(entry: HistoryEntry, number: int, last: HistoryEntry | None) -> str | None:
@@ -102,16 +102,15 @@ def _without_its_files(store: RequestStore, entry: HistoryEntry) -> str | None:
     return None if request.binding == binding else f"request {binding.request_id} was altered"
 
 
-def _cut_short(store: RequestStore, lines: list[bytes]) -> BrokenLink | None:
+def _cut_off(store: RequestStore, lines: list[bytes]) -> BrokenLink | None:
     """Lines gone from the end leave the records of the requests that they applied."""
-    known = {entry.sha256 for entry in map(parse_entry, lines) if entry is not None}
+    known = {applied_by(entry) for entry in map(parse_entry, lines) if entry is not None}
     for path in sorted(store.files.promotions.glob(f"*/{Step.APPLIED.value}-*.json")):
+        name = path.parent.name
         try:
-            applied = store.records(path.parent.name, Step.APPLIED, Applied)
+            applied = store.records(name, Step.APPLIED, Applied)
         except PromotionError as error:
-            return BrokenLink(line=None, reason=f"{path.parent.name}: {error.what}")
-        if not known.issuperset(record.entry_sha256 for record in applied):
-            return BrokenLink(
-                line=len(lines) + 1, reason=f"the entry that applied request {path.parent.name} is gone"
-            )
+            return BrokenLink(line=None, reason=f"request {name}: {error.what}")
+        if not known.issuperset(applied):
+            return BrokenLink(line=None, reason=f"request {name} was applied by an entry that is not here")
     return None
