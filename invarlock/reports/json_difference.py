@@ -48,7 +48,7 @@ def differences(said: Field, expected: Field, path: Path = ()) -> Iterator[Diffe
         yield Difference(path, said, expected)
 
 
-def restricted(said: Field, like: JsonValue) -> Field:
+def restricted(said: JsonValue, like: JsonValue) -> JsonValue:
     """Only those fields of ``said`` that ``like`` has."""
     if isinstance(said, dict) and isinstance(like, dict):
         return {key: restricted(said[key], each) for key, each in like.items() if key in said}
