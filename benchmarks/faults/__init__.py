@@ -1,0 +1,1 @@
+"""The planted-fault suite: known damage done to real models, and which gate of an evaluation sees it."""
