@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from invarlock.evaluation.evaluation_plan import Assurance
 from invarlock.gates.evidence import GateStatus
-from invarlock.gates.preview_drift import DriftFlag
 from invarlock.gates.primary_metric import AccuracyFlag, Finding, RatioFlag
 from invarlock.gates.spike import SpikeCheck
 from invarlock.gates.tail import TailFlag
@@ -74,7 +73,7 @@ def _tail(tail: TailFlag) -> str:
 
 
 def _drift(losses: LossComparison) -> Iterator[str]:
-    drift: DriftFlag | None = losses.drift
+    drift = losses.drift
     if drift is None and losses.primary_metric is not None:
         yield "A model predicts no token right on preview or final windows: whether it drifts cannot be judged."
     if drift is not None and not drift.acceptable:

@@ -10,7 +10,7 @@ from invarlock.digests import digest_of
 from invarlock.edits.names import CHECKPOINT, NOOP
 from invarlock.errors import MeasurementError
 from invarlock.evaluation.evaluation_plan import EvaluationPlan, MetricChoice
-from invarlock.evaluation.measured import ArmMeasured, Measured, VarianceMeasured
+from invarlock.evaluation.measured import ArmMeasured, Measured
 from invarlock.measure.arm_records import Failure, Part
 from invarlock.measure.records import ModelIdentity, WindowHits, WindowLoss
 from invarlock.metrics.perplexity import PerplexityMetric, perplexity_metric
@@ -37,44 +37,34 @@ def judge_runs(plan: EvaluationPlan, measured: Measured) -> Runs:
     Raises DataError for windows that are not the schedule's, and what :func:`judge_guards` raises.
     """
     terms = _terms(plan, measured)
-    windows = _windows(measured.baseline.losses, plan.schedule)
-    return Runs(
-        baseline=_judge(plan, terms, Role.BASELINE, measured.baseline, measured.baseline, windows, None),
-        subject=_judge(
-            plan, terms, Role.SUBJECT, measured.baseline, measured.subject, windows, measured.variance
-        ),
-    )
+    baseline, subject = (_judge(plan, terms, measured, role) for role in (Role.BASELINE, Role.SUBJECT))
+    return Runs(baseline=baseline, subject=subject)
 
 
-def _judge(
-    plan: EvaluationPlan,
-    terms: EvaluationTerms,
-    role: Role,
-    baseline: ArmMeasured,
-    subject: ArmMeasured,
-    baseline_windows: WindowsBlock | None,
-    variance: VarianceMeasured | None,
-) -> EvaluationRun:
-    model = plan.baseline if role is Role.BASELINE else plan.subject
+def _judge(plan: EvaluationPlan, terms: EvaluationTerms, measured: Measured, role: Role) -> EvaluationRun:
+    if role is Role.BASELINE:
+        model, arm, variance = plan.baseline, measured.baseline, None
+    else:
+        model, arm, variance = plan.subject, measured.subject, measured.variance
     source = _source(plan, model)
-    windows = _windows(subject.losses, plan.schedule)
-    metrics, overflown = _metrics(model.metric, windows, baseline_windows)
+    windows = _windows(arm.losses, plan.schedule)
+    metrics, overflown = _metrics(model.metric, windows, _windows(measured.baseline.losses, plan.schedule))
     return EvaluationRun(
         role=role,
         terms=terms,
         meta=source.meta,
-        model=_model_block(plan, model, subject),
+        model=_model_block(plan, model, arm),
         data=source.data(
             preview=len(windows.preview) if windows else 0,
             final=len(windows.final) if windows else 0,
             calibration=len(variance.subject.losses) if variance else 0,
         ),
-        edit=edit_block(subject.variant) if subject.variant else _edit_asked(plan, role),
-        guards=judge_guards(plan, baseline, subject, variance),
+        edit=edit_block(arm.variant) if arm.variant else _edit_asked(plan, role),
+        guards=judge_guards(plan, measured.baseline, arm, variance),
         metrics=metrics,
         windows=windows,
-        hits=_hits(subject.hits, plan.schedule) if plan.metric is MetricChoice.ACCURACY and windows else None,
-        failures=subject.failures + overflown,
+        hits=_hits(arm.hits, plan.schedule) if plan.metric is MetricChoice.ACCURACY and windows else None,
+        failures=arm.failures + overflown,
         resolved_policy=plan.policy.policy,
         policy_provenance=plan.policy.provenance,
         timings_reason=TIMINGS,
@@ -123,13 +113,12 @@ def _model_block(plan: EvaluationPlan, model: ModelIdentity, arm: ArmMeasured) -
 
 def _edit_asked(plan: EvaluationPlan, role: Role) -> EditBlock:
     """Where nothing is known of the weights: what was to be done to them."""
-    if plan.edit is None or role is Role.BASELINE:
-        name = NOOP if role is Role.BASELINE else CHECKPOINT
-        digest = NOOP if role is Role.BASELINE else plan.subject.digest
-        return EditBlock(name=name, plan={}, digest=digest, deltas={}, errors={})
-    edit = plan.edit
-    planned = {**edit.plan, "modules": list(edit.modules)}
-    return EditBlock(name=edit.name, plan=planned, digest=edit.digest, deltas={}, errors={})
+    if role is Role.BASELINE:
+        return EditBlock(name=NOOP, plan={}, digest=NOOP, deltas={}, errors={})
+    if plan.edit is None:
+        return EditBlock(name=CHECKPOINT, plan={}, digest=plan.subject.digest, deltas={}, errors={})
+    planned = {**plan.edit.plan, "modules": list(plan.edit.modules)}
+    return EditBlock(name=plan.edit.name, plan=planned, digest=plan.edit.digest, deltas={}, errors={})
 
 
 def _windows(losses: Sequence[WindowLoss], schedule: Schedule) -> WindowsBlock | None:

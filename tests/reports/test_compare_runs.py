@@ -93,6 +93,8 @@ def test_the_primary_metric_is_that_of_the_losses(quantized: Evidence) -> None:
     assert metric is not None
     assert metric.ratio_vs_baseline == pytest.approx(math.exp(np.mean(deltas)), rel=1e-12)  # equal tokens
     assert metric.display_ci[0] < metric.ratio_vs_baseline < metric.display_ci[1]
+    drawn = metric.interval.replicates, metric.interval.seed
+    assert drawn == (quantized.plan.replicates, quantized.plan.schedule.seed)
     assert tail is not None
     assert tail.stats.quantile_value == pytest.approx(np.quantile(deltas, 0.95), abs=1e-12)
     assert report.primary_metric_gate is not None
@@ -128,6 +130,13 @@ def test_the_interval_counts(unedited: Evidence) -> None:
     assert not report.validation.primary_metric_acceptable
     [reason] = report.verdict.reasons
     assert "1.08 times the baseline's, but its interval reaches 1.1" in reason
+
+
+def test_the_reason_has_the_ratio_that_is_too_large(unedited: Evidence) -> None:
+    mean = math.log(1.2)
+    spread = [mean + 0.1, mean - 0.1] * 4
+    [reason] = compared(under(with_deltas(unedited, spread, spread))).verdict.reasons
+    assert reason == "The perplexity is 1.2 times the baseline's; at most 1.102 is allowed."
 
 
 @pytest.mark.parametrize(
@@ -202,19 +211,22 @@ def test_an_edit_that_harms_final_windows_alone_drifts(
         )
 
 
-@pytest.mark.parametrize(("lost", "acceptable", "hysteresis"), [(2, True, False), (3, False, False)])
-def test_the_accuracy_turns_at_its_limit(
-    unedited: Evidence, lost: int, acceptable: bool, hysteresis: bool
-) -> None:
-    subject = [15] * 8 + [15 - lost] + [15] * 7
-    report = compared(under(with_hits(unedited, [15] * 16, subject)))
+@pytest.mark.parametrize(("lost", "acceptable"), [(2, True), (3, False)])  # 1.1 points are 2.7 tokens of 248
+def test_the_accuracy_turns_at_its_limit(unedited: Evidence, lost: int, acceptable: bool) -> None:
+    baseline, subject = [14] + [15] * 15, [15] * 8 + [15 - lost] + [15] * 7
+    report = compared(under(with_hits(unedited, baseline, subject)))
     metric = report.primary_metric
     assert metric is not None
     assert metric.kind == "accuracy"
     assert metric.delta_pp == pytest.approx(-100 * lost / (8 * 31))
     assert metric.ratio_vs_baseline == pytest.approx((120 - lost) / 120)
+    assert (metric.preview, metric.baseline_preview) == (120 / 248, 119 / 248)
+    drawn = metric.interval.replicates, metric.interval.seed
+    assert drawn == (unedited.plan.replicates, unedited.plan.schedule.seed)
+    assert report.primary_metric_gate is not None
+    evidence = report.primary_metric_gate.evidence
+    assert (evidence.seen, evidence.available) == (8, unedited.plan.windows.available)
     assert report.validation.primary_metric_acceptable is acceptable
-    assert report.validation.hysteresis_applied is hysteresis
     assert report.verdict.exit_code == (0 if acceptable else 1)
 
 
@@ -372,11 +384,18 @@ def test_equalization_is_told_and_is_no_gate(unedited: Evidence, quantized: Evid
 
 
 def test_the_report_holds_the_hashes_of_both_runs(quantized: Evidence) -> None:
-    runs = judge_runs(quantized.plan, quantized.measured)
+    named = quantized.plan.subject.model_copy(update={"reference": "a copy"})
+    runs = judge_runs(quantized.plan.model_copy(update={"subject": named}), quantized.measured)
     report = compare_runs(runs.baseline, runs.subject)
+    assert (report.meta.model_id, report.subject_ref.id, report.edit.name) == (
+        "a copy",
+        "a copy",
+        "quant_rtn",
+    )
+    assert report.baseline_ref.id == quantized.plan.baseline.reference
     assert report.baseline_ref.run_sha256 == digest_of(runs.baseline)
     assert report.subject_ref.run_sha256 == digest_of(runs.subject)
-    assert report.run_id == quantized.plan.run_key
+    assert report.run_id == runs.subject.terms.run_key
     assert report.provenance.measured_sha256 == digest_of(quantized.measured)
     assert report.policy_digest.policy_sha256 == quantized.plan.policy.sha256
 
@@ -404,6 +423,11 @@ def other_key(run: EvaluationRun) -> EvaluationRun:
 
 def other_policy(run: EvaluationRun) -> EvaluationRun:
     return run.model_copy(update={"resolved_policy": TierPolicy(spectral=SpectralPolicy(max_caps=99))})
+
+
+def other_origins(run: EvaluationRun) -> EvaluationRun:
+    provenance = run.policy_provenance.model_copy(update={"overrides": ()})
+    return run.model_copy(update={"policy_provenance": provenance})
 
 
 def other_baseline(run: EvaluationRun) -> EvaluationRun:
@@ -437,6 +461,7 @@ def no_guard(run: EvaluationRun) -> EvaluationRun:
     [
         (other_key, DataError, "terms.run_key"),
         (other_policy, DataError, "resolved_policy"),
+        (other_origins, DataError, "policy_provenance"),
         (other_baseline, ModelError, "model.baseline_digest"),
         (other_windows, DataError, "must be 1.0"),
         (other_schedule, DataError, "data.schedule_digest"),
@@ -451,7 +476,8 @@ def test_runs_that_do_not_belong_together_are_refused(
     error: type[InvarlockError],
     told: str,
 ) -> None:
-    runs = judge_runs(unedited.plan, unedited.measured)
+    evidence = under(unedited)  # with overrides
+    runs = judge_runs(evidence.plan, evidence.measured)
     with pytest.raises(error) as caught:
         compare_runs(runs.baseline, change(runs.subject))
     assert told in str(caught.value)

@@ -18,7 +18,7 @@ from invarlock.guards.report import GuardReport, Unjudged, Verdict
 from invarlock.guards.rmt_metrics import RmtMetrics, RmtStatus
 from invarlock.guards.spectral_metrics import SpectralMetrics
 from invarlock.guards.variance_metrics import VarianceMetrics
-from invarlock.measure.arm_records import Part
+from invarlock.measure.arm_records import Failure, Part
 from invarlock.measure.records import WindowLoss
 from invarlock.policy.resolution import resolve_policy
 from invarlock.policy.schema import Scope, SpectralPolicy, TierPolicy
@@ -162,7 +162,10 @@ def test_weights_that_were_not_measured_block_their_guard_alone(quantized: Evide
 
 
 def test_edges_that_were_not_measured_block_the_rmt_guard(unedited: Evidence) -> None:
-    rmt = entry(judged(without(unedited, Part.EDGES)).subject, "rmt")
+    lost = without(unedited, Part.EDGES)
+    other = Failure(part=Part.LOSSES, what="something else", where=None)
+    both = with_subject(lost, failures=(other, *lost.measured.subject.failures))
+    rmt = entry(judged(both).subject, "rmt")
     assert isinstance(rmt.metrics, RmtMetrics)
     assert rmt.metrics.status is RmtStatus.UNMEASURED
     assert rmt.violations[0].message == "edges of the subject: it gives infinity (transformer.h.2)"
@@ -246,6 +249,9 @@ def test_a_run_says_what_it_was_made_from(quantized: Evidence) -> None:
     plan, runs = quantized.plan, judged(quantized)
     for run in (runs.baseline, runs.subject):
         assert run.terms.run_key == plan.run_key
+        assert run.terms.windows_available == plan.windows.available
+        assert run.terms.predictable_tokens == plan.predictable_tokens
+        assert run.terms.inputs == {source.name: source.sha256 for source in plan.inputs}
         assert run.terms.measured_sha256 == digest_of(quantized.measured)
         assert run.model.baseline_digest == plan.baseline.digest
         assert run.data.schedule_digest == plan.schedule.digest
