@@ -21,6 +21,7 @@ from invarlock.promotion.steps import record_step
 from invarlock.promotion.verify_history import verify_history
 from tests.promotion.config_root import (
     NOON,
+    SMALL,
     apply,
     approved,
     epsilon,
@@ -161,6 +162,17 @@ def test_a_request_altered_after_its_approval_is_refused(root: Path) -> None:
             applying(root, request.id, approval)
         path.write_text(text)
     applying(root, request.id, approval)
+
+
+def test_reviewers_are_shown_what_the_patch_changes(root: Path) -> None:
+    request = requested(root, epsilon(0.9))
+    path = root / "runtime/promotions" / request.id / "request.json"
+    path.write_text(path.read_text().replace('"new": 0.9', '"new": 0.011'))
+    shown = RequestStore(root).request(request.id)
+    assert [change.new for change in shown.changes] == [0.011]
+    with pytest.raises(PromotionError, match="something else than its reviewers were shown"):
+        apply(root, shown)
+    assert read_tiers(live_tiers_path(root).read_text(), root) == read_tiers(SMALL, root)
 
 
 def test_an_edit_by_hand_makes_requests_stale_and_must_be_recorded(root: Path) -> None:
