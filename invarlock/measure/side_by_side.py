@@ -21,7 +21,7 @@ _SIDE_BY_SIDE = 4  # passes at a time on a CPU: each holds its own logits, token
 
 
 def side_by_side(model: LoadedModel, jobs: Sequence[J], run: Callable[[LoadedModel, J], R]) -> Iterator[R]:
-    """What ``run`` makes of each job, as it ends.
+    """What ``run`` makes of each job, as it ends. Of several that fail, the first in order is the one that is told.
 
     On a CPU up to four jobs run at a time, the cores shared between them. Each is given a :func:`twin` that no other
     uses meanwhile, so it may hang hooks on it.
@@ -45,19 +45,27 @@ def side_by_side(model: LoadedModel, jobs: Sequence[J], run: Callable[[LoadedMod
     pool = ThreadPoolExecutor(workers)
     torch.set_num_threads(cores // workers)
     waiting = iter(jobs)
-    in_flight: set[Future[R]] = set()
+    in_flight: list[Future[R]] = []
     try:
         # Twice the workers: none idles while results are stored, and few finished passes are ever unstored.
         while True:
             for job in islice(waiting, 2 * workers - len(in_flight)):
-                in_flight.add(pool.submit(run_on_an_idle_one, job))
+                in_flight.append(pool.submit(run_on_an_idle_one, job))
             if not in_flight:
                 return
-            done, in_flight = wait(in_flight, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+            ended = wait(in_flight, return_when=FIRST_COMPLETED).done
+            if any(_failed(future) for future in ended):
+                ended = wait(in_flight).done
+            done = [future for future in in_flight if future in ended]
+            in_flight = [future for future in in_flight if future not in ended]
+            yield from (future.result() for future in sorted(done, key=_failed))
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(cores)
+
+
+def _failed(future: Future[R]) -> bool:
+    return future.exception() is not None
 
 
 def twin(model: LoadedModel) -> LoadedModel:

@@ -52,7 +52,9 @@ def measure_subject(
             contract=contract,
         )
     except MeasurementError as error:
-        failure = Failure(part=Part.WEIGHTS, what=error.what, where=error.where)
+        # The failure is the model's, wherever it lies: a report does not depend on the folder.
+        where = None if error.where is None else error.where.removeprefix(f"{subject.root}: ")
+        failure = Failure(part=Part.WEIGHTS, what=error.what, where=where)
         return ArmWeights(invariants=invariants, variant=None, failure=failure)
     return ArmWeights(invariants=invariants, variant=variant, failure=None)
 

@@ -32,7 +32,7 @@ def manifest_of(plan: EvaluationPlan, files: Mapping[str, str], commit: str | No
         volatile_fields=(
             f"{REPORT}: volatile",
             f"{MARKDOWN}, {PAGE}: the last lines",
-            f"manifest.json: files.{REPORT}, files.{MARKDOWN}, files.{PAGE}",
+            *(f"manifest.json: files.{name}" for name in (REPORT, MARKDOWN, PAGE)),
             "manifest.json: code.commit",
         ),
     )

@@ -61,9 +61,7 @@ def _headline(verdict: VerdictBlock, gates: tuple[GateExplanation, ...]) -> str:
         case Outcome.FAIL:
             return f"{counted(len(failed), 'gate')} of {len(gates)} failed: {listed(failed)}."
         case Outcome.ABORTED:
-            return (
-                "Aborted: the subject is damaged, or something that a verdict rests on could not be measured."
-            )
+            return "The subject is damaged, or something that a verdict rests on could not be measured."
 
 
 def _data(data: DatasetSection) -> str:

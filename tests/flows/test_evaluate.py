@@ -143,8 +143,8 @@ def test_strict_assurance_fails_on_too_little_evidence(unedited: EvaluationResul
 
 
 def test_an_override_of_a_cap_is_judged_by_and_traced(unedited: EvaluationResult, place: Path) -> None:
-    caps = "guards: {spectral: {max_caps: 0, family_caps: {ffn: {kappa: 0.01}, attn: 0.01}}}\n"
-    done = run_evaluation(request(place, "caps", edit_config=write_edit(place, caps)))
+    caps = "{max_caps: 0, family_caps: {ffn: {kappa: 0.01}, attn: 0.01}, multiple_testing: {alpha: 0.99}}"
+    done = run_evaluation(request(place, "caps", edit_config=write_edit(place, f"guards: {{spectral: {caps}}}\n")))
     report = report_of(done)
     assert not report.validation.spectral_stable
     assert done.verdict.exit_code == 1
