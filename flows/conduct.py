@@ -16,7 +16,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from invarlock import progress
 from invarlock.calibration.sweep_plan import Cell, SweepPlan
-from invarlock.calibration.sweep_request import SweepRequest
+from invarlock.calibration.sweep_request import CalibrationRequest, SweepRequest
 from invarlock.home import home
 from invarlock.network import apply_network_switch
 from invarlock.policy.schema import Tier
@@ -35,6 +35,7 @@ from tasks.tracking_cells import CellRuns
 from tasks.work_clock import WorkClock
 
 K = TypeVar("K", Reference, References)
+A = TypeVar("A", bound=CalibrationRequest)
 Q = TypeVar("Q", bound=SweepRequest)
 P = TypeVar("P", bound=SweepPlan[Any])
 R = TypeVar("R", bound=RunRecord)
@@ -94,7 +95,7 @@ class Steps(Generic[P, R, S, T]):
 
 def run_name() -> str:
     """What a flow run is called: the config and the profile."""
-    request: SweepRequest = flow_run.parameters["request"]
+    request: CalibrationRequest = flow_run.parameters["request"]
     return f"{Path(request.config).stem} {request.profile}"
 
 
@@ -105,7 +106,7 @@ def without_heartbeat() -> Iterator[None]:
         yield
 
 
-def run_here(sweep: Flow[[Q], T], request: Q) -> T:
+def run_here(sweep: Flow[[A], T], request: A) -> T:
     """Run the flow ``sweep`` in this process with ``request.jobs`` tasks at a time."""
     runner: ThreadPoolTaskRunner[Reference] = ThreadPoolTaskRunner(max_workers=request.jobs)
     with without_heartbeat():
@@ -114,18 +115,23 @@ def run_here(sweep: Flow[[Q], T], request: Q) -> T:
 
 def conduct(request: Q, settle: Callable[[Q], P], steps: Steps[P, R, S, T]) -> T:
     """Settle a sweep and carry it out: the body of its flow."""
-    apply_network_switch(request.allow_network)  # a worker's process has not been through the command line
-    with flow_lease(home() / "flow_runs"):
-        clock = WorkClock()
+    with at_work(request) as clock:
         plan = settle(request)
         clock.lap("plan")
-        result = _carry_out(request, plan, steps, clock)
-        steps.show(result)
-        return result
+        return carry_out(plan, steps, clock, out=request.out, fresh=request.fresh)
 
 
-def _carry_out(request: SweepRequest, plan: P, steps: Steps[P, R, S, T], clock: WorkClock) -> T:
-    with claim(request.out, plan.run_key, fresh=request.fresh) as folder:
+@contextmanager
+def at_work(request: CalibrationRequest) -> Iterator[WorkClock]:
+    """A flow run that is known to be alive, in a process that may use the network or not; its clock."""
+    apply_network_switch(request.allow_network)  # a worker's process has not been through the command line
+    with flow_lease(home() / "flow_runs"):
+        yield WorkClock()
+
+
+def carry_out(plan: P, steps: Steps[P, R, S, T], clock: WorkClock, *, out: Path, fresh: bool = False) -> T:
+    """Measure and judge what ``plan`` says, publish it at ``out``, log it and show it on the flow run's page."""
+    with claim(out, plan.run_key, fresh=fresh) as folder:
         submitted = steps.submit(plan)
         tracker = Tracker(home(), EXPERIMENT)  # takes a moment; the first measurements are under way
         with sweep_logged(tracker, plan, steps.entry(plan)) as run:
@@ -137,7 +143,9 @@ def _carry_out(request: SweepRequest, plan: P, steps: Steps[P, R, S, T], clock: 
     links = Links(
         mlflow_run_id=run.run_id, mlflow_url=tracker.run_url(run.run_id), prefect_url=flow_run_url()
     )
-    return steps.result(folder.out, plan, report, links)
+    result = steps.result(folder.out, plan, report, links)
+    steps.show(result)
+    return result
 
 
 def submit(task: Task[..., K], *arguments: object, **named: object) -> PrefectFuture[K]:

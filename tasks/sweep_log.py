@@ -11,7 +11,7 @@ from invarlock.calibration.sweep_plan import Cell, M, PlannedModel, SweepPlan
 from invarlock.digests import sha256_file
 from invarlock.errors import StoreError
 from invarlock.reports.run_report import RunRecord
-from invarlock.reports.sweep_report import SweepReport
+from invarlock.reports.sweep_report import CalibrationReport
 from invarlock.store.documents import Reference, read_document
 from tasks.tracking import RunHandle, Tracker
 from tasks.tracking_cells import CellRun
@@ -41,9 +41,14 @@ def sweep_logged(tracker: Tracker, plan: SweepPlan[M], entry: Entry) -> Iterator
     }
     run = tracker.sweep_run(plan.run_key, name, _sweep_params(plan) | dict(entry.params), tags)
     with tracker.failing(run):
-        for model in plan.models:
-            tracker.log_inputs(run, _dataset(plan, model), _model(model))
+        log_inputs(tracker, run, plan)
         yield run
+
+
+def log_inputs(tracker: Tracker, run: RunHandle, plan: SweepPlan[M]) -> None:
+    """Link ``run`` to every model of ``plan`` and its text."""
+    for model in plan.models:
+        tracker.log_inputs(run, _dataset(plan, model), _model(model))
 
 
 def cell_run(
@@ -70,7 +75,7 @@ def cell_run(
 def finish_sweep(
     tracker: Tracker,
     run: RunHandle,
-    report: SweepReport,
+    report: CalibrationReport,
     patch: Path | None,
     metrics: Mapping[str, float],
     files: Mapping[str, Path],

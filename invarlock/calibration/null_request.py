@@ -25,7 +25,13 @@ class CapRule(StrEnum):
     TOLERANCE = "tolerance"  # that, and drift caps as tolerance limits of the benign population
 
 
-class NullSweepRequest(SweepRequest):
+class NullRunsRequest(SweepRequest):
+    """A sweep over null runs. edit_aside: the config's edit is for another sweep, null runs leave it out."""
+
+    edit_aside: bool = False
+
+
+class NullSweepRequest(NullRunsRequest):
     """Seed 000's null-sweep. Rates are shares in [0, 1]."""
 
     config: Path = Path("configs/calibration/null_sweep_ci.yaml")

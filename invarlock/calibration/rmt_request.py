@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from invarlock.calibration.sweep_request import SweepRequest
+from invarlock.calibration.null_request import NullRunsRequest
 
 LEAST_QUANTILE, LARGEST_QUANTILE = 0.95, 0.99  # seed 001
 
@@ -19,7 +19,7 @@ class RmtNull(StrEnum):
     BENIGN = "benign"  # a harmless edit that differs by seed, on the windows of its baseline
 
 
-class RmtSweepRequest(SweepRequest):
+class RmtSweepRequest(NullRunsRequest):
     """Design page 5's rmt-sweep. quantile: of the null's delta that epsilon is to hold."""
 
     config: Path = Path("configs/calibration/null_sweep_ci.yaml")

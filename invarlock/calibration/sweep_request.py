@@ -1,4 +1,4 @@
-"""A sweep as an operator asks for it: what every kind of sweep takes. Light: the command line reads it for its help."""
+"""A calibration as an operator asks for it: what every kind takes. Light: the command line reads it for its help."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from invarlock.policy.schema import Tier
 from invarlock.record import Record
 
 
-class SweepRequest(Record):
+class CalibrationRequest(Record):
     """Options and defaults of seed 000. ``models`` replaces the config's model and pools related baselines."""
 
     config: Path
@@ -20,7 +20,6 @@ class SweepRequest(Record):
     seeds: tuple[int, ...] = tuple(range(42, 52))
     profile: str = "ci"
     device: str | None = None
-    safety_margin: float = Field(ge=0)
     models: tuple[str, ...] = ()
     jobs: int = Field(1, ge=1)
     fresh: bool = False
@@ -37,3 +36,9 @@ class SweepRequest(Record):
         if min(self.seeds) < 0:
             raise ValueError(f"seed {min(self.seeds)} is negative")
         return self
+
+
+class SweepRequest(CalibrationRequest):
+    """A single sweep. safety_margin: share that is added to what it recommends."""
+
+    safety_margin: float = Field(ge=0)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from invarlock.calibration.null_request import NullRunsRequest
 from invarlock.calibration.sweep_request import SweepRequest
 from invarlock.calibration.ve_request import VeSweepRequest
-from invarlock.config import Dtype, SweepConfig, load_sweep_config
+from invarlock.config import Dtype, EditSpec, SweepConfig, load_sweep_config
 from invarlock.edits.names import NOOP
 from invarlock.errors import ConfigError
 from invarlock.home import find_config
@@ -37,11 +38,16 @@ class SweepSettings:
     policies: Mapping[Tier, ResolvedPolicy]
 
 
-def read_settings(request: SweepRequest) -> SweepSettings:
-    """Read every file that ``request`` names. Raises ConfigError or PolicyError naming file and key path."""
+def read_settings(request: SweepRequest, *, edit_aside: bool = False) -> SweepSettings:
+    """Read every file that ``request`` names; edit_aside: as if the config had no edit.
+
+    Raises ConfigError or PolicyError naming file and key path.
+    """
     paths = _input_paths(request)
     inputs = tuple(read_input(path, name) for name, path in paths.items())
     config = load_sweep_config(request.config)
+    if edit_aside:
+        config = config.model_copy(update={"edit": EditSpec()})
     profile = load_profile(request.profile)
     policies = {
         tier: resolve_policy(tier, profile=request.profile, edit=config.edit.name, guards=config.guards)
@@ -62,9 +68,9 @@ def read_settings(request: SweepRequest) -> SweepSettings:
     )
 
 
-def read_null_settings(request: SweepRequest) -> SweepSettings:
-    """The settings of a null sweep. ConfigError when the config's edit is not noop."""
-    settings = read_settings(request)
+def read_null_settings(request: NullRunsRequest) -> SweepSettings:
+    """The settings of a null sweep. ConfigError when the config's edit is not noop, unless it is set aside."""
+    settings = read_settings(request, edit_aside=request.edit_aside)
     if (name := settings.config.edit.name) != NOOP:
         raise ConfigError(
             f"a null sweep needs the edit {NOOP}, this config has {name!r}",

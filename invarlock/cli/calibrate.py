@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from invarlock.cli import null_sweep, rmt_sweep, ve_sweep, window_plan
+from invarlock.cli import calibrate_all, null_sweep, rmt_sweep, ve_sweep, window_plan
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Run sweeps that derive guard thresholds from measured runs, and write a tiers.yaml patch for review.",
 )
 
+app.command("all")(calibrate_all.calibrate_all)
 app.command("null-sweep")(null_sweep.null_sweep)
 app.command("rmt-sweep")(rmt_sweep.rmt_sweep)
 app.command("ve-sweep")(ve_sweep.ve_sweep)

@@ -59,7 +59,7 @@ def show(
 @app.command()
 def diff(
     old: Annotated[Path, typer.Argument(help="A tiers.yaml.")],
-    new: Annotated[Path, typer.Argument(help="Another, or a patch: a file named tiers_patch_*.yaml.")],
+    new: Annotated[Path, typer.Argument(help="Another, or a patch: a file named tiers_patch*.yaml.")],
     as_json: AsJson = False,
 ) -> None:
     """Show what NEW changes in OLD: value by value, and whether that loosens or tightens the gate.
@@ -128,10 +128,15 @@ def _diff_table(tier: Tier, changes: list[Change]) -> Table:
     table.add_column("kind")
     for change in changes:
         share = "" if change.relative is None else f"{change.relative:+.1%}"
-        direction = f"[{_COLOUR[change.direction]}]{change.direction.value}[/]"
+        direction = direction_text(change.direction)
         values = (value_text(change.old), value_text(change.new), share)
         table.add_row(change.path.removeprefix(f"{tier.value}."), *values, direction, change.kind.value)
     return table
+
+
+def direction_text(direction: Direction) -> str:
+    """What a change does, in its colour."""
+    return f"[{_COLOUR[direction]}]{direction.value}[/]"
 
 
 def _key_table() -> Table:

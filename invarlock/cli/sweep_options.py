@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from pydantic import ValidationError
 
-from invarlock.calibration.sweep_request import SweepRequest
+from invarlock.calibration.sweep_request import CalibrationRequest
 from invarlock.calibration.sweep_settings import SweepSettings
 from invarlock.cli.console import err, progress_shown
 from invarlock.cli.environment import check_models, launch_server, prepare_environment
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from invarlock.checkpoints.checkpoint import Checkpoint
 
 WHAT, DECIDE, HOW, OUTPUT = "What to run", "How to decide", "How to run", "Output"
-Request = TypeVar("Request", bound=SweepRequest)
+Request = TypeVar("Request", bound=CalibrationRequest)
 Result = TypeVar("Result", bound=CalibrationResult)
 
 Out = Annotated[Path, typer.Option(help="Folder for the calibration artifacts.", rich_help_panel=OUTPUT)]
@@ -128,7 +128,7 @@ def carry_out(
 
 
 def prepare(
-    request: SweepRequest,
+    request: CalibrationRequest,
     settings: SweepSettings,
     *,
     talk: bool,

@@ -114,7 +114,7 @@ def ve_sweep(
         allow_network=allow_network,
         allow_pickle=allow_pickle,
     )
-    carry_out(request, read_ve_settings(request), _load, quiet=quiet, as_json=as_json, check=_check_edit)
+    carry_out(request, read_ve_settings(request), _load, quiet=quiet, as_json=as_json, check=check_edit)
 
 
 def _load() -> tuple[Callable[[VeSweepRequest], VeSweepResult], Callable[[VeSweepResult], None]]:
@@ -124,7 +124,7 @@ def _load() -> tuple[Callable[[VeSweepRequest], VeSweepResult], Callable[[VeSwee
     return run_ve_sweep, show_ve_sweep
 
 
-def _check_edit(checkpoint: Checkpoint, settings: SweepSettings) -> None:
+def check_edit(checkpoint: Checkpoint, settings: SweepSettings) -> None:
     """What the flow will check too, said before any server has started."""
     from invarlock.calibration.ve_plan import require_taps  # these take a moment, and --help needs neither
     from invarlock.measure.branch_edit import plan_branch_edit

@@ -15,7 +15,7 @@ from invarlock.policy.tiers_file import TiersFile, apply_patch, file_key, load_t
 from invarlock.policy.tree import flatten, merge
 from invarlock.record import Record
 
-PATCH_PREFIX = "tiers_patch_"  # the sweeps' artifact names are a public contract
+PATCH_PREFIX = "tiers_patch"  # the sweeps' artifact names are a public contract
 
 
 class Direction(StrEnum):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -106,6 +107,19 @@ def figure(title: str, svg: Markup, *notes: Content) -> Markup:
     return Markup("<figure>\n<h3>{}</h3>\n{}\n<figcaption>{}</figcaption>\n</figure>").format(
         title, svg, _lines(notes)
     )
+
+
+def wide_figure(title: str, svg: Markup) -> Markup:
+    """A picture made for a wide page: where there is less room it scrolls sideways under its title."""
+    return Markup(
+        '<figure class="wide">\n<h3>{0}</h3>\n<div class="scroll" tabindex="0" role="region" aria-label="{0}">\n{1}\n'
+        "</div>\n</figure>"
+    ).format(title, svg)
+
+
+def link(text: str, path: str) -> Markup:
+    """A link to a file beside the page. path: relative, with / between its parts."""
+    return Markup('<a href="{}">{}</a>').format(quote(path), text)
 
 
 def command(text: str) -> Markup:

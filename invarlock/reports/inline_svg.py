@@ -65,18 +65,24 @@ def inline_svg(figure: Figure, name: str, described: str) -> Markup:
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    drawn = buffer.getvalue().decode()
-    drawn = drawn[drawn.index("<svg") :].strip()
+    drawn = embedded_svg(buffer.getvalue().decode(), name, described)
+    for colour, variable in VARIABLES.items():
+        drawn = drawn.replace(colour, f"var({variable})")
+    return drawn
+
+
+def embedded_svg(text: str, name: str, described: str) -> Markup:
+    """The ``<svg>`` element of a file that matplotlib wrote, fit to stand in a page; name, described: as above."""
+    drawn = text[text.index("<svg") :].strip()
     for pattern, replacement in (
         (r' (width|height)="[\d.]+pt"', ""),
         (r' id="', f' id="{name}-'),
         (r"url\(#", f"url(#{name}-"),
         (r'xlink:href="#', f'xlink:href="#{name}-'),
         (r"font-family: [^;\"]*;? ?", ""),  # the face of the page: the reader may not have matplotlib's
+        (r"(?s)<metadata>.*?</metadata>", ""),
         (r"<style.*?</style>", ""),  # would hold for the whole page, which has it for every picture
     ):
         drawn = re.sub(pattern, replacement, drawn)
-    for colour, variable in VARIABLES.items():
-        drawn = drawn.replace(colour, f"var({variable})")
     label = Markup('<svg role="img" aria-label="{}"').format(described)
     return label + Markup(drawn.removeprefix("<svg"))

@@ -12,6 +12,8 @@ from pydantic import JsonValue
 
 from invarlock.reports.sweep_report import SweepReport
 
+BASE = "base:"
+
 
 def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
     """The rows, at least one, under a line of their keys."""
@@ -35,15 +37,38 @@ def patch_text(
     """
     header = [
         f"Recommended {section} settings from a calibration sweep: for review, not yet policy.",
-        f"run: {report.provenance.run_key}",
-        f"report: {report_file}, content sha256 {report.content_sha256}",
-        "  (of its JSON with sorted keys and no spaces, without generated_at and volatile;",
-        "  the hash of the file itself is in manifest.json)",
-        f"base: runtime/tiers.yaml sha256 {report.provenance.tiers_sha256}",
+        *origin_lines(report.provenance.run_key, report_file, report.content_sha256),
+        base_line(report.provenance.tiers_sha256),
         *notes,
     ]
-    patch = {tier: {section: dict(keys)} for tier, keys in body.items()}
-    return "".join(f"# {line}\n" for line in header) + yaml.safe_dump(patch, sort_keys=False)
+    return commented(header, {tier: {section: dict(keys)} for tier, keys in body.items()})
+
+
+def origin_lines(run_key: str, report_file: str, content_sha256: str) -> list[str]:
+    """Header lines of a patch: the run and the report that it comes from."""
+    return [
+        f"run: {run_key}",
+        f"report: {report_file}, content sha256 {content_sha256}",
+        "  (of its JSON with sorted keys and no spaces, without generated_at and volatile;",
+        "  the hash of the file itself is in manifest.json)",
+    ]
+
+
+def base_line(tiers_sha256: str) -> str:
+    """Header line of a patch: the file that it was made against."""
+    return f"{BASE} runtime/tiers.yaml sha256 {tiers_sha256}"
+
+
+def notes_of(patch: str) -> tuple[str, ...]:
+    """The header lines of a patch after that of its base: what its numbers support."""
+    lines = [line.removeprefix("# ") for line in patch.splitlines() if line.startswith("# ")]
+    (base,) = (place for place, line in enumerate(lines) if line.startswith(BASE))
+    return tuple(lines[base + 1 :])
+
+
+def commented(header: Iterable[str], patch: Mapping[str, object]) -> str:
+    """A YAML file: the lines of ``header`` as comments, then ``patch``."""
+    return "".join(f"# {line}\n" for line in header) + yaml.safe_dump(dict(patch), sort_keys=False)
 
 
 def plan_text(plan: Mapping[str, JsonValue]) -> str:

@@ -60,7 +60,8 @@ class SweepFolder:
 
     def hashes(self) -> dict[str, str]:
         """Path and hex SHA-256 of everything staged so far, the manifest left out."""
-        files = sorted(path for path in self.staging.rglob("*") if path.is_file() and path.name != MANIFEST)
+        own = self.staging / MANIFEST
+        files = sorted(path for path in self.staging.rglob("*") if path.is_file() and path != own)
         return {path.relative_to(self.staging).as_posix(): sha256_file(path) for path in files}
 
     def publish(self, manifest: Manifest) -> None:

@@ -72,14 +72,11 @@ class Work(Record):
     mlflow_run_id: str
 
 
-class SweepReport(Record):
-    """The part that the reports of all sweeps share. ``generated_at`` and ``volatile`` differ between runs."""
+class CalibrationReport(Record):
+    """What every report has. ``generated_at`` and ``volatile`` differ between runs."""
 
     kind: str
     generated_at: str
-    config: SweepOptions
-    measurements: DistinctMeasurements
-    provenance: Provenance
     volatile: Work
 
     @property
@@ -87,6 +84,14 @@ class SweepReport(Record):
         """Hash of the canonical JSON without the volatile keys: equal for two runs of one sweep."""
         content = self.model_dump(mode="json")
         return digest_of({key: value for key, value in content.items() if key not in VOLATILE})
+
+
+class SweepReport(CalibrationReport):
+    """The part that the reports of all sweeps share."""
+
+    config: SweepOptions
+    measurements: DistinctMeasurements
+    provenance: Provenance
 
 
 def options_of(plan: SweepPlan[M], n_runs: int) -> SweepOptions:

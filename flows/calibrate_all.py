@@ -1,0 +1,75 @@
+"""Seed 001's fast path as one flow: plan four sweeps, carry them out in turn, and combine what they recommend."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows import null_sweep, rmt_sweep, ve_sweep, window_plan
+from flows.conduct import P, R, S, Steps, T, at_work, carry_out, run_here, run_name
+from invarlock.calibration.full_plan import NULL, RMT, VE, WINDOWS, FullPlan
+from invarlock.calibration.full_request import FullRequest
+from invarlock.home import home
+from invarlock.reports.full_result import FullResult, full_result
+from invarlock.reports.sweep_folder import SweepFolder, claim
+from invarlock.reports.sweep_result import Links
+from tasks.artifacts import flow_run_url
+from tasks.full_log import finish_full, full_logged
+from tasks.publish_full import publish_full
+from tasks.show_full import show_full
+from tasks.sweep_log import EXPERIMENT
+from tasks.tracking import Tracker
+from tasks.work_clock import WorkClock
+
+
+def run_calibrate_all(request: FullRequest) -> FullResult:
+    """Run :func:`calibrate_all` in this process."""
+    return run_here(calibrate_all, request)
+
+
+@flow(
+    name="calibrate-all",
+    flow_run_name=run_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # Prefect: invariant
+    persist_result=False,
+)
+def calibrate_all(request: FullRequest) -> FullResult:
+    """Calibrate every guard of one baseline and plan its windows, into one patch and one page (design page 5)."""
+    with at_work(request) as clock:
+        plan = plan_all(request)
+        clock.lap("plan")
+        with claim(request.out, plan.run_key, fresh=request.fresh) as folder:
+            tracker = Tracker(home(), EXPERIMENT)
+            with full_logged(tracker, plan) as run:
+                carry_out_parts(plan, folder, clock)
+                report = publish_full(folder, plan, clock.work(run.run_id))
+                run = finish_full(tracker, run, report, folder.out)
+        links = Links(
+            mlflow_run_id=run.run_id, mlflow_url=tracker.run_url(run.run_id), prefect_url=flow_run_url()
+        )
+        result = full_result(folder.out, plan, report, links)
+        show_full(result)
+        return result
+
+
+def plan_all(request: FullRequest) -> FullPlan:
+    """Settle every part before any work, so that what is wrong with the last is known before the first is run."""
+    return FullPlan(
+        null_sweep=null_sweep.plan_sweep(request.null_sweep()),
+        rmt_sweep=rmt_sweep.plan_sweep(request.rmt_sweep()),
+        ve_sweep=ve_sweep.plan_sweep(request.ve_sweep()),
+        window_plan=window_plan.plan_sizing(request.window_plan()),
+    )
+
+
+def carry_out_parts(plan: FullPlan, folder: SweepFolder, clock: WorkClock) -> None:
+    """Each part into its folder below the results, one after another: what one measured, the next finds."""
+
+    def part(name: str, settled: P, steps: Steps[P, R, S, T]) -> None:
+        carry_out(settled, steps, WorkClock(), out=folder.staging / name)
+        clock.lap(name)
+
+    part(NULL, plan.null_sweep, null_sweep.STEPS)
+    part(RMT, plan.rmt_sweep, rmt_sweep.STEPS)
+    part(VE, plan.ve_sweep, ve_sweep.STEPS)
+    part(WINDOWS, plan.window_plan, window_plan.STEPS)
