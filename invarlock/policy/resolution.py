@@ -17,8 +17,8 @@ from invarlock.policy.built_in import BUILT_IN
 from invarlock.policy.profiles import load_profile
 from invarlock.policy.rmt import RmtPolicy
 from invarlock.policy.schema import Tier, TierPolicy
-from invarlock.policy.tiers_file import live_tiers_path, load_tiers
-from invarlock.policy.tree import flatten, merge
+from invarlock.policy.tiers_file import TiersFile, live_tiers_path, load_tiers
+from invarlock.policy.tree import flatten, merge, nested
 from invarlock.record import Record
 
 
@@ -110,27 +110,41 @@ def resolve_policy(
     Only the keys that ``guards`` was given count.
     Raises PolicyError for a bad tiers file or a tier that it does not have, ConfigError for a bad profile.
     """
-    layers = _layers(tier, profile, edit, guards, root)
+    path = live_tiers_path(root)
+    return _resolved(load_tiers(path), path, tier, _above(profile, edit, guards, root))
+
+
+def replay_policy(tiers: TiersFile, path: Path, tier: Tier, overrides: Sequence[Override]) -> ResolvedPolicy:
+    """The policy of ``tier`` in ``tiers`` under the recorded ``overrides`` of another resolution (decision 0033).
+
+    path: where errors say that ``tiers`` is. Raises PolicyError for a tier that it does not have.
+    """
+    above = [
+        _Given(Layer(each.source.partition(":")[0]), each.source, nested(each.path, each.value))
+        for each in overrides
+    ]
+    return _resolved(tiers, path, tier, above)
+
+
+def _resolved(tiers: TiersFile, path: Path, tier: str, above: Sequence[_Given]) -> ResolvedPolicy:
     merged: dict[str, JsonValue] = {}
     origins: dict[str, Layer] = {}
-    overrides: list[Override] = []
-    for given in layers:
+    for given in (*_from_file(tiers, path, tier), *above):
         merged = merge(merged, given.values)
-        leaves = flatten(given.values)
-        origins |= dict.fromkeys(leaves, given.layer)
-        if given.layer not in (Layer.BUILT_IN, Layer.TIER):
-            overrides += [
-                Override(path=path, value=value, source=given.source)
-                for path, value in sorted(leaves.items())
-            ]
+        origins |= dict.fromkeys(flatten(given.values), given.layer)
+    overrides = tuple(
+        Override(path=leaf, value=value, source=given.source)
+        for given in above
+        for leaf, value in sorted(flatten(given.values).items())
+    )
     policy = TierPolicy.model_validate(merged)
     values = policy.model_dump(mode="json")
     sha256 = policy_sha256(values, [override.model_dump(mode="json") for override in overrides])
     return ResolvedPolicy(
         tier=Tier(tier),
         policy=policy,
-        origins={path: origins.get(path, Layer.BUILT_IN) for path in flatten(values)},
-        overrides=tuple(overrides),
+        origins={leaf: origins.get(leaf, Layer.BUILT_IN) for leaf in flatten(values)},
+        overrides=overrides,
         digest=sha256[:16],
         sha256=sha256,
     )
@@ -142,25 +156,24 @@ def policy_sha256(resolved_policy: JsonValue, overrides: Sequence[JsonValue]) ->
     return hashlib.sha256(spelled.encode()).hexdigest()
 
 
-def _layers(
-    tier: str,
-    profile: str | None,
-    edit: str | None,
-    guards: TierPolicy | None,
-    root: Path | None,
-) -> list[_Given]:
-    """Every layer that says something, weakest first."""
-    tiers_path = live_tiers_path(root)
-    tiers = load_tiers(tiers_path)
+def _from_file(tiers: TiersFile, path: Path, tier: str) -> list[_Given]:
+    """The two layers below every override."""
     known = {known.value: known for known in tiers.tiers()}
     if tier not in known:
         raise PolicyError(
-            f"no tier is called {str(tier)!r}", where=tiers_path, fix=f"use one of: {', '.join(known)}"
+            f"no tier is called {str(tier)!r}", where=path, fix=f"use one of: {', '.join(known)}"
         )
-    layers = [
+    return [
         _Given(Layer.BUILT_IN, "built-in", BUILT_IN[known[tier]].model_dump(mode="json")),
         _Given(Layer.TIER, "tiers.yaml", tiers.entry(known[tier]).layer()),
     ]
+
+
+def _above(
+    profile: str | None, edit: str | None, guards: TierPolicy | None, root: Path | None
+) -> list[_Given]:
+    """Every layer above the tiers file that says something, weakest first."""
+    layers = []
     if profile is not None:
         layers.append(_Given(Layer.PROFILE, f"profile:{profile}", load_profile(profile, root).guards.given()))
     if edit is not None and edit in EDIT_ADJUSTMENTS:

@@ -21,6 +21,12 @@ def flatten(data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return dict(_leaves(data, ""))
 
 
+def nested(path: str, value: JsonValue) -> dict[str, JsonValue]:
+    """One leaf of :func:`flatten` as it was: ``a.b`` and 1 as ``{"a": {"b": 1}}``."""
+    first, dot, rest = path.partition(".")
+    return {first: nested(rest, value) if dot else value}
+
+
 def _leaves(data: Mapping[str, JsonValue], prefix: str) -> Iterator[tuple[str, JsonValue]]:
     for key, value in data.items():
         if isinstance(value, dict) and value:

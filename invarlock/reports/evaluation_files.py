@@ -49,9 +49,14 @@ def read_evaluation_files(path: Path) -> EvaluationFiles:
         report=read_document(path, EvaluationReport),
         baseline=read_document(folder / BASELINE_RUN, EvaluationRun, missing=_BESIDE),
         subject=read_document(folder / SUBJECT_RUN, EvaluationRun, missing=_BESIDE),
-        evidence=fit(_read(folder / EVIDENCE, _BESIDE), Evidence, folder / EVIDENCE),
+        evidence=read_evidence(folder / EVIDENCE),
         manifest=fit(_read(folder / MANIFEST, _BESIDE), Manifest, folder / MANIFEST),
     )
+
+
+def read_evidence(path: Path) -> Evidence:
+    """What an evaluation measured. ConfigError for a file that is missing, or does not fit its schema."""
+    return fit(_read(path, _BESIDE), Evidence, path)
 
 
 def read_record(path: Path, kind: type[R]) -> R:

@@ -1,0 +1,155 @@
+"""Where a patch came from: a finished calibration run, its files as they were, the policy that is in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from invarlock.digests import sha256_file, sha256_hex
+from invarlock.errors import PromotionError
+from invarlock.policy.tiers_file import read_tiers
+from invarlock.promotion.candidate import PATCH
+from invarlock.promotion.patch_header import PatchHeader, read_header
+from invarlock.promotion.sweep_basis import (
+    REPORT_FILES,
+    SWEEP_REPORT,
+    AnySweepReport,
+    Basis,
+    bases_of,
+    recommended_patch,
+)
+from invarlock.record import Record
+from invarlock.reports.sweep_folder import MANIFEST, Manifest, read_manifest
+
+FINISHED = "FINISHED"
+_RUNS = "runs/"  # logged with the run of each cell, not with the sweep's
+_AGAIN = "run the same calibration again: measurements are kept, the recommendation is made anew"
+
+
+class RunEvidence(Record):
+    """A calibration run as MLflow has it.
+
+    status: as MLflow spells it; sealed: whether it has the hash over its artifacts' hashes; run_key, patch_sha256: its
+    parameters, None when it has none; folder: of all its artifacts, each compared with the seal.
+    """
+
+    mlflow_run_id: str
+    status: str
+    sealed: bool
+    run_key: str | None
+    patch_sha256: str | None
+    folder: Path
+
+
+def prove(patch: str, run: RunEvidence, *, live_sha256: str) -> tuple[Basis, ...]:
+    """What ``patch`` rests on, when all of it can be believed.
+
+    PromotionError when the run is not finished, the patch is not the run's, a file of it is missing or altered, patch,
+    report and run disagree, or another policy is in force than the run was made for.
+    """
+    _ensure_finished(run)
+    _ensure_of_run(sha256_hex(patch.encode()), run)
+    header = read_header(patch)
+    _ensure_current(header, live_sha256)
+    manifest = _verified_manifest(run)
+    report = _report(run, manifest, header)
+    _ensure_agreement(header, manifest, report, run)
+    _ensure_recommended(patch, report, run)
+    return bases_of(report)
+
+
+def _ensure_finished(run: RunEvidence) -> None:
+    if run.status != FINISHED:
+        raise _refused(
+            run,
+            f"the run is not finished: its status is {run.status}",
+            "wait for it, or run the same calibration again to continue it",
+        )
+    if not run.sealed:
+        raise _refused(
+            run, "the run was ended, but its files were never sealed", "run the same calibration again"
+        )
+
+
+def _ensure_of_run(sha256: str, run: RunEvidence) -> None:
+    if run.patch_sha256 is None:
+        raise _refused(run, "the run made no patch", "name the run that the patch's header names")
+    if sha256 != run.patch_sha256:
+        raise _refused(
+            run,
+            f"the patch was edited after the run: its sha256 is {sha256[:12]}, the run made {run.patch_sha256[:12]}",
+            "request the patch as `invarlock calibrate` wrote it; a change by hand is no promotion",
+        )
+
+
+def _ensure_current(header: PatchHeader, live_sha256: str) -> None:
+    if header.base_sha256 != live_sha256:
+        raise PromotionError(
+            f"the patch is stale: it is for the policy {header.base_sha256[:12]}, and {live_sha256[:12]} is in force",
+            fix=_AGAIN,
+        )
+
+
+def _verified_manifest(run: RunEvidence) -> Manifest:
+    manifest = read_manifest(run.folder)
+    if manifest is None:
+        raise _refused(run, f"{MANIFEST} is missing or damaged", "find out who changed the run's artifacts")
+    for name, sha256 in manifest.files.items():
+        if name.startswith(_RUNS):
+            continue
+        path = run.folder / name
+        found = sha256_file(path) if path.is_file() else None
+        if found != sha256:
+            state = "missing" if found is None else f"altered: {MANIFEST} has another hash of it"
+            raise _refused(run, f"{name} is {state}", "find out who changed the run's artifacts")
+    if run.patch_sha256 not in manifest.files.values():
+        raise _refused(run, f"{MANIFEST} does not name the patch", "find out who changed the run's artifacts")
+    return manifest
+
+
+def _report(run: RunEvidence, manifest: Manifest, header: PatchHeader) -> AnySweepReport:
+    name = header.report_file
+    if name not in REPORT_FILES or name not in manifest.files:
+        raise _refused(
+            run, f"the patch's report {name} is none of the run's", "request the patch of one sweep"
+        )
+    try:
+        return SWEEP_REPORT.validate_json((run.folder / name).read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _refused(
+            run,
+            f"{name} cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            "run the same calibration again with this version of invarlock",
+        ) from error
+
+
+def _ensure_agreement(
+    header: PatchHeader, manifest: Manifest, report: AnySweepReport, run: RunEvidence
+) -> None:
+    """Each thing that the header says, as everything else says it."""
+    provenance = report.provenance
+    said = {
+        "run key": (header.run_key, (run.run_key, manifest.run_key, provenance.run_key)),
+        "content of the report": (header.report_content_sha256, (report.content_sha256,)),
+        "base policy": (header.base_sha256, (manifest.tiers_sha256, provenance.tiers_sha256)),
+    }
+    for what, (expected, found) in said.items():
+        if set(found) != {expected}:
+            raise _refused(
+                run,
+                f"the patch's header has another {what} than its run or report",
+                "request the patch of the run that made it",
+            )
+
+
+def _ensure_recommended(patch: str, report: AnySweepReport, run: RunEvidence) -> None:
+    """The values, not the words around them, which another version of the product may put otherwise."""
+    recommended = read_tiers(recommended_patch(report), PATCH)
+    if read_tiers(patch, PATCH).given() != recommended.given():
+        raise _refused(run, "the patch holds other values than its report recommends", _AGAIN)
+
+
+def _refused(run: RunEvidence, what: str, fix: str) -> PromotionError:
+    return PromotionError(what, where=f"MLflow run {run.mlflow_run_id}", fix=fix)
