@@ -14,6 +14,7 @@ class Anatomy:
     gains: of its norm layers; last_gain, embedding, head: whole names; inputs_first: matrices are (in, out).
     """
 
+    architecture: str
     blocks: tuple[str, ...]
     matrices: tuple[str, ...]
     output: str
@@ -34,6 +35,7 @@ class Anatomy:
 
 
 GPT2 = Anatomy(
+    architecture="gpt2",
     blocks=tuple(f"transformer.h.{number}." for number in range(4)),
     matrices=("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight"),
     output="attn.c_proj.weight",
@@ -49,6 +51,7 @@ GPT2 = Anatomy(
 )
 
 LLAMA = Anatomy(
+    architecture="llama",
     blocks=tuple(f"model.layers.{number}." for number in range(2)),
     matrices=(
         "self_attn.q_proj.weight",

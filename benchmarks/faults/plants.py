@@ -72,7 +72,8 @@ def rank_one_added(tensors: Tensors, name: str, energy: float, seed: int) -> Ten
 
     def add(weight: torch.Tensor) -> torch.Tensor:
         left, right = (torch.randn(size, generator=draw) for size in weight.shape)
-        return weight + energy * weight.norm() * torch.outer(left / left.norm(), right / right.norm())
+        direction = torch.outer(left / left.norm(), right / right.norm())
+        return weight.add(direction, alpha=energy * float(weight.norm()))
 
     return changed(tensors, [name], add)
 
@@ -103,7 +104,7 @@ def rank_cut(tensors: Tensors, names: Iterable[str], rank: int) -> Tensors:
 
     def cut(weight: torch.Tensor) -> torch.Tensor:
         left, values, right = torch.linalg.svd(weight, full_matrices=False)
-        return (left[:, :rank] * values[:rank]) @ right[:rank]
+        return torch.mm(left[:, :rank] * values[:rank], right[:rank])
 
     return changed(tensors, names, cut)
 
