@@ -113,7 +113,7 @@ class SamplingFloors(Section):
         default=180, ge=1, description="Fewest windows in each of preview and final"
     )
     min_bootstrap_replicates: Annotated[Count, policy(Relaxes.LOWERED)] = Field(
-        default=1200, ge=1, description="Fewest bootstrap replicates of a confidence interval"
+        default=1200, ge=40, description="Fewest bootstrap replicates; 40 put one beyond each end at 95 %"
     )
 
 
