@@ -8,6 +8,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
+from invarlock.calibration.full_request import FullRequest
 from invarlock.calibration.null_request import NullSweepRequest
 from invarlock.calibration.rmt_request import RmtSweepRequest
 from invarlock.calibration.ve_request import VeSweepRequest
@@ -112,6 +113,18 @@ def window_request(folder: Path, name: str = "windows", **changes: object) -> Wi
         "windows": 40,
     }
     return WindowPlanRequest.model_validate(values | changes)
+
+
+def full_request(folder: Path, name: str = "all", **changes: object) -> FullRequest:
+    """Two tiers and two seeds of a model of the folder's own and its quantized form."""
+    values: dict[str, object] = {
+        "config": write_config(folder, 3, str(write_model(folder, 1.05)), CLIPPED),
+        "out": folder / name,
+        "tiers": (Tier.BALANCED, Tier.CONSERVATIVE),
+        "seeds": (1, 2),
+        "profile": "dev",
+    }
+    return FullRequest.model_validate(values | changes)
 
 
 def stable_tree(out: Path) -> dict[str, object]:

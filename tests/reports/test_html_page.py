@@ -10,8 +10,10 @@ from invarlock.reports.html_page import (
     figure,
     fold,
     items,
+    link,
     page,
     table,
+    wide_figure,
 )
 
 HOSTILE = '<i title="&">\'</i>'
@@ -29,6 +31,8 @@ ESCAPED = "&lt;i title=&#34;&amp;&#34;&gt;&#39;&lt;/i&gt;"
         table(HOSTILE, [Column(HOSTILE)], [[HOSTILE]]),
         figure(HOSTILE, element("svg"), HOSTILE),
         fold(HOSTILE, HOSTILE),
+        wide_figure(HOSTILE, element("svg")),
+        link(HOSTILE, HOSTILE),
         page(HOSTILE, HOSTILE),
     ],
 )
@@ -39,6 +43,11 @@ def test_what_is_given_is_escaped(made):
 
 def test_what_was_made_is_not_escaped_again():
     assert element("p", element("b", "a & b")) == "<p><b>a &amp; b</b></p>"
+
+
+def test_a_link_is_a_path_and_never_a_script():
+    assert link("a", "runs/x y.json") == '<a href="runs/x%20y.json">a</a>'
+    assert 'href="javascript%3Aalert' in link("a", "javascript:alert(1)")
 
 
 def test_numbers_are_marked_for_alignment():
