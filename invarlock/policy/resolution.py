@@ -114,7 +114,9 @@ def resolve_policy(
     return _resolved(load_tiers(path), path, tier, _above(profile, edit, guards, root))
 
 
-def replay_policy(tiers: TiersFile, path: Path, tier: Tier, overrides: Sequence[Override]) -> ResolvedPolicy:
+def replay_policy(
+    tiers: TiersFile, path: Path | str, tier: Tier, overrides: Sequence[Override]
+) -> ResolvedPolicy:
     """The policy of ``tier`` in ``tiers`` under the recorded ``overrides`` of another resolution (decision 0033).
 
     path: where errors say that ``tiers`` is. Raises PolicyError for a tier that it does not have.
@@ -126,7 +128,7 @@ def replay_policy(tiers: TiersFile, path: Path, tier: Tier, overrides: Sequence[
     return _resolved(tiers, path, tier, above)
 
 
-def _resolved(tiers: TiersFile, path: Path, tier: str, above: Sequence[_Given]) -> ResolvedPolicy:
+def _resolved(tiers: TiersFile, path: Path | str, tier: str, above: Sequence[_Given]) -> ResolvedPolicy:
     merged: dict[str, JsonValue] = {}
     origins: dict[str, Layer] = {}
     for given in (*_from_file(tiers, path, tier), *above):
@@ -156,7 +158,7 @@ def policy_sha256(resolved_policy: JsonValue, overrides: Sequence[JsonValue]) ->
     return hashlib.sha256(spelled.encode()).hexdigest()
 
 
-def _from_file(tiers: TiersFile, path: Path, tier: str) -> list[_Given]:
+def _from_file(tiers: TiersFile, path: Path | str, tier: str) -> list[_Given]:
     """The two layers below every override."""
     known = {known.value: known for known in tiers.tiers()}
     if tier not in known:

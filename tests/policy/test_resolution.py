@@ -12,8 +12,9 @@ from pydantic import JsonValue
 
 from invarlock.errors import ConfigError, PolicyError
 from invarlock.policy.built_in import BUILT_IN
-from invarlock.policy.resolution import Layer, ResolvedPolicy, resolve_policy
+from invarlock.policy.resolution import Layer, ResolvedPolicy, replay_policy, resolve_policy
 from invarlock.policy.schema import Tier, TierPolicy
+from invarlock.policy.tiers_file import load_tiers
 from invarlock.policy.tree import flatten, merge
 
 LAYER_PROFILE = """\
@@ -218,3 +219,21 @@ def test_merge_is_associative_unless_a_leaf_replaces_a_mapping(
     assert merge(first, {}) == first == merge({}, first)
     assert merge(merge(first, second), second) == merge(first, second)
     assert set(merge(merge(first, second), third)) == set(merge(first, merge(second, third)))
+
+
+@pytest.mark.parametrize("present", list(product([False, True], repeat=3)))
+def test_recorded_overrides_are_replayed_over_another_tiers_file(
+    root: Path, present: tuple[bool, bool, bool]
+) -> None:
+    profile, edit, config = present
+    layers = {
+        "profile": "layer" if profile else None,
+        "edit": "quant_rtn" if edit else None,
+        "guards": TierPolicy.model_validate(LAYER_CONFIG) if config else None,
+    }
+    path = root / "runtime" / "tiers.yaml"
+    resolved = resolve_policy("balanced", root=root, **layers)  # type: ignore[arg-type]
+    assert replay_policy(load_tiers(path), path, Tier.BALANCED, resolved.overrides) == resolved
+    path.write_text("balanced:\n  spectral_guard: {sigma_quantile: 0.7, max_caps: 2}\n")
+    other = resolve_policy("balanced", root=root, **layers)  # type: ignore[arg-type]
+    assert replay_policy(load_tiers(path), path, Tier.BALANCED, resolved.overrides) == other != resolved
