@@ -13,7 +13,7 @@ from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from invarlock.config import EditSpec
 from invarlock.data.drawing import draw_schedules
 from invarlock.data.tokenizer import load_tokenizer
-from invarlock.data.windows import WindowPool, build_pool
+from invarlock.data.windows import Window, WindowPool, build_pool
 from invarlock.evaluation.evaluation_plan import EvaluationPlan
 from invarlock.evaluation.measured import ArmMeasured, Measured
 from invarlock.evaluation.request import EvaluationRequest
@@ -22,7 +22,7 @@ from invarlock.measure.arm import measure_arm
 from invarlock.measure.arm_records import ArmRuns, ArmWeights
 from invarlock.measure.edge_sites import edge_sites
 from invarlock.measure.identity import identify_model
-from invarlock.measure.models import load_model, pick_device
+from invarlock.measure.models import LoadedModel, load_model, pick_device
 from invarlock.measure.predictable_tokens import predictable_tokens
 from invarlock.measure.records import ModelIdentity
 from invarlock.measure.sigma_max import CONVERGED
@@ -114,15 +114,22 @@ class PlainEvaluations:
         )
         return ArmMeasured.of(weights, self._runs(plan, model, weights))
 
-    def _runs(self, plan: EvaluationPlan, model: ModelIdentity, weights: ArmWeights) -> ArmRuns | None:
-        if weights.variant is None:
-            return None
-        checkpoint = open_checkpoint(model.root)
-        live = load_model(
-            checkpoint,
+    def live(self, plan: EvaluationPlan, model: ModelIdentity) -> LoadedModel:
+        """``model`` in memory."""
+        return load_model(
+            open_checkpoint(model.root),
             model_digest=model.behaviour(model.digest),
             dtype=plan.arithmetic.dtype.value,
             device=plan.arithmetic.device,
         )
-        windows = self.pool.select(plan.schedule.preview + plan.schedule.final)
-        return measure_arm(live, windows, edge_sites(checkpoint), self.store, plan.contract, count_hits=False)
+
+    def windows(self, plan: EvaluationPlan) -> tuple[Window, ...]:
+        """Preview, then final."""
+        return self.pool.select(plan.schedule.preview + plan.schedule.final)
+
+    def _runs(self, plan: EvaluationPlan, model: ModelIdentity, weights: ArmWeights) -> ArmRuns | None:
+        if weights.variant is None:
+            return None
+        sites = edge_sites(open_checkpoint(model.root))
+        live, windows = self.live(plan, model), self.windows(plan)
+        return measure_arm(live, windows, sites, self.store, plan.contract, count_hits=False)
