@@ -48,18 +48,20 @@ def request_promotion(
                 fix="run the same calibration again: measurements are kept, the recommendation is made anew",
             )
         after, change = head(store.files), sha256_hex(patch)
+        who, why = said(requester, "a requester"), said(reason, "a reason")
+        large = None if allow_large is None else said(allow_large, "a reason for a large change")
         request = PromotionRequest(
-            id=request_id(change, live, after, run),
+            id=request_id(change, live, after, run, (who, why, large)),
             change_sha256=change,
             base_sha256=live,
             after=after,
             run=run,
-            requester=said(requester, "a requester"),
-            reason=said(reason, "a reason"),
+            requester=who,
+            reason=why,
             created_at=created_at,
             changes=patched(store.files, text).changes,
             patch=text,
-            allow_large=None if allow_large is None else said(allow_large, "a reason for a large change"),
+            allow_large=large,
         )
         return store.add_request(request)
 

@@ -78,15 +78,7 @@ class RequestStore:
         if not path.exists():
             self._write(path, request)
             return request
-        kept = self.request(request.id)
-        again = request.model_copy(update={"created_at": kept.created_at})
-        if again != kept:
-            raise PromotionError(
-                f"{kept.requester} has requested this change before, in other words",
-                where=path,
-                fix=f"go on with request {kept.id}",
-            )
-        return again
+        return request.model_copy(update={"created_at": self.request(request.id).created_at})
 
     def add(self, step: Step, record: StepRecord) -> Path:
         """Keep the record of a step, in the caller's turn. PromotionError when the request is closed."""
@@ -110,7 +102,7 @@ class RequestStore:
             raise PromotionError(
                 f"request {request_id} is {state.value}: nothing more can happen to it",
                 where=self.files.request(request_id),
-                fix="request the change anew",
+                fix="request the change anew, in other words",
             )
 
     def holds(self, step: Step, record: StepRecord) -> bool:

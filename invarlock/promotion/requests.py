@@ -53,9 +53,14 @@ class Demand(Record):
 
     @model_validator(mode="after")
     def _is_named_by_its_content(self) -> Self:
-        if self.id != request_id(self.change_sha256, self.base_sha256, self.after, self.run):
+        if self.id != request_id(self.change_sha256, self.base_sha256, self.after, self.run, self.words):
             raise ValueError("the id is not that of the content")
         return self
+
+    @property
+    def words(self) -> tuple[str | None, ...]:
+        """What its requester said."""
+        return (self.requester, self.reason)
 
     @property
     def binding(self) -> Binding:
@@ -76,6 +81,11 @@ class PromotionRequest(Demand):
     patch: str
     allow_large: Said | None
 
+    @property
+    def words(self) -> tuple[str | None, ...]:
+        """What its requester said, large changes included."""
+        return (*super().words, self.allow_large)
+
     @model_validator(mode="after")
     def _has_its_patch(self) -> Self:
         if self.change_sha256 != sha256_hex(self.patch.encode()):
@@ -94,9 +104,15 @@ Request = PromotionRequest | RollbackRequest
 REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
 
 
-def request_id(change_sha256: str, base_sha256: str, after: str, run: RunReference | None) -> str:
-    """What names a request: the same change to the same policy is asked for once (decision 0101)."""
-    content = {"change": change_sha256, "base": base_sha256, "after": after, "run": run}
+def request_id(
+    change_sha256: str,
+    base_sha256: str,
+    after: str,
+    run: RunReference | None,
+    words: tuple[str | None, ...],
+) -> str:
+    """What names a request: the same change to the same policy, in the same words, is one (decision 0101)."""
+    content = {"change": change_sha256, "base": base_sha256, "after": after, "run": run, "words": words}
     return digest_of(content)[:16]
 
 

@@ -25,13 +25,14 @@ def request_rollback(
         ensure_unbroken(store)
         live, after = store.files.live_sha256(), head(store.files)
         _ensure_earlier(store, to_sha256, live)
+        words = (said(requester, "a requester"), said(reason, "a reason"))
         request = RollbackRequest(
-            id=request_id(to_sha256, live, after, None),
+            id=request_id(to_sha256, live, after, None, words),
             change_sha256=to_sha256,
             base_sha256=live,
             after=after,
-            requester=said(requester, "a requester"),
-            reason=said(reason, "a reason"),
+            requester=words[0],
+            reason=words[1],
             created_at=created_at,
             changes=returning(store.files, to_sha256).changes,
         )

@@ -200,7 +200,7 @@ def test_a_rollback_must_be_a_policy_that_is_kept(root: Path) -> None:
     files = RuntimeFiles.of(root)
     live, other = files.live_sha256(), "0" * 64
     request = RollbackRequest(
-        id=request_id(other, live, other, None),
+        id=request_id(other, live, other, None, ("ann", "too loose")),
         change_sha256=other,
         base_sha256=live,
         after=other,

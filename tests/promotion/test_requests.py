@@ -70,14 +70,23 @@ def test_a_request_holds_the_patch_where_it_came_from_and_what_it_changes(root: 
     assert store.state(request.id) is State.REQUESTED
 
 
-def test_the_id_is_of_patch_base_and_run(root: Path) -> None:
+def test_the_id_is_of_patch_base_run_and_words(root: Path) -> None:
     first = requested(root, epsilon(0.02))
     assert requested(root, epsilon(0.03)).id != first.id
     patch = sweep_patch(root, epsilon(0.02))
     assert ask(root, patch, mlflow_run_id="run-2").id != first.id
     assert ask(root, patch) == first  # asked for again, in the same words
-    with pytest.raises(PromotionError, match="ann has requested this change before"):
-        ask(root, patch, requester="eve")
+    others = [ask(root, patch, **{name: "more"}).id for name in ("requester", "reason", "allow_large")]
+    assert len({first.id, *others}) == 4
+
+
+def test_what_was_rejected_may_be_asked_for_in_other_words(root: Path) -> None:
+    patch = sweep_patch(root, epsilon(0.02))
+    first = ask(root, patch)
+    record_step(Step.REJECTED, step(first), root=root)
+    with pytest.raises(PromotionError, match="in other words"):
+        approved(root, ask(root, patch))
+    apply(root, ask(root, patch, reason="recalibrated, as the model changed"))
 
 
 def test_states_follow_the_records(root: Path) -> None:
