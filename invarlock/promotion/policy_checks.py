@@ -124,7 +124,7 @@ def _movement(changes: Sequence[Change], most: float, allowed: str | None) -> Po
     return _excusable(
         "movement",
         [why for change in changes for why in _too_far(change, most)],
-        f"further than {most:.0%}",
+        f"relaxed by more than {most:.0%} or set to 0",
         allowed,
         {change.path: relaxed_by(change) for change in changes if change.direction is Direction.LOOSENING},
     )

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from invarlock.digests import sha256_file, sha256_hex
 from invarlock.errors import PromotionError
 from invarlock.policy.tiers_file import read_tiers
+from invarlock.promotion.calibration_reports import CalibrationReports, read_reports
 from invarlock.promotion.candidate import PATCH
 from invarlock.promotion.patch_header import PatchHeader, read_header
-from invarlock.promotion.sweep_basis import (
-    REPORT_FILES,
-    SWEEP_REPORT,
-    AnySweepReport,
-    Basis,
-    bases_of,
-    recommended_patch,
-)
+from invarlock.promotion.sweep_basis import Basis
 from invarlock.record import Record
 from invarlock.reports.sweep_folder import MANIFEST, Manifest, read_manifest
 
 FINISHED = "FINISHED"
-_RUNS = "runs/"  # logged with the run of each cell, not with the sweep's
+_RUNS = "runs"  # their reports are logged with the run of each cell, not with the sweep's
 _AGAIN = "run the same calibration again: measurements are kept, the recommendation is made anew"
 
 
@@ -53,10 +45,10 @@ def prove(patch: str, run: RunEvidence, *, live_sha256: str) -> tuple[Basis, ...
     header = read_header(patch)
     _ensure_current(header, live_sha256)
     manifest = _verified_manifest(run)
-    report = _report(run, manifest, header)
-    _ensure_agreement(header, manifest, report, run)
-    _ensure_recommended(patch, report, run)
-    return bases_of(report)
+    reports = read_reports(run.folder, manifest, header.report_file)
+    _ensure_agreement(header, manifest, reports, run)
+    _ensure_recommended(patch, reports, run)
+    return reports.bases
 
 
 def _ensure_finished(run: RunEvidence) -> None:
@@ -96,7 +88,7 @@ def _verified_manifest(run: RunEvidence) -> Manifest:
     if manifest is None:
         raise _refused(run, f"{MANIFEST} is missing or damaged", "find out who changed the run's artifacts")
     for name, sha256 in manifest.files.items():
-        if name.startswith(_RUNS):
+        if _RUNS in name.split("/")[:-1]:
             continue
         path = run.folder / name
         found = sha256_file(path) if path.is_file() else None
@@ -108,32 +100,14 @@ def _verified_manifest(run: RunEvidence) -> Manifest:
     return manifest
 
 
-def _report(run: RunEvidence, manifest: Manifest, header: PatchHeader) -> AnySweepReport:
-    name = header.report_file
-    if name not in REPORT_FILES or name not in manifest.files:
-        raise _refused(
-            run, f"the patch's report {name} is none of the run's", "request the patch of one sweep"
-        )
-    try:
-        return SWEEP_REPORT.validate_json((run.folder / name).read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise _refused(
-            run,
-            f"{name} cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}",
-            "run the same calibration again with this version of invarlock",
-        ) from error
-
-
 def _ensure_agreement(
-    header: PatchHeader, manifest: Manifest, report: AnySweepReport, run: RunEvidence
+    header: PatchHeader, manifest: Manifest, reports: CalibrationReports, run: RunEvidence
 ) -> None:
     """Each thing that the header says, as everything else says it."""
-    provenance = report.provenance
     said = {
-        "run key": (header.run_key, (run.run_key, manifest.run_key, provenance.run_key)),
-        "content of the report": (header.report_content_sha256, (report.content_sha256,)),
-        "base policy": (header.base_sha256, (manifest.tiers_sha256, provenance.tiers_sha256)),
+        "run key": (header.run_key, (run.run_key, manifest.run_key, reports.run_key)),
+        "content of the report": (header.report_content_sha256, (reports.content_sha256,)),
+        "base policy": (header.base_sha256, (manifest.tiers_sha256, reports.tiers_sha256)),
     }
     for what, (expected, found) in said.items():
         if set(found) != {expected}:
@@ -144,10 +118,9 @@ def _ensure_agreement(
             )
 
 
-def _ensure_recommended(patch: str, report: AnySweepReport, run: RunEvidence) -> None:
+def _ensure_recommended(patch: str, reports: CalibrationReports, run: RunEvidence) -> None:
     """The values, not the words around them, which another version of the product may put otherwise."""
-    recommended = read_tiers(recommended_patch(report), PATCH)
-    if read_tiers(patch, PATCH).given() != recommended.given():
+    if read_tiers(patch, PATCH).given() != reports.recommended:
         raise _refused(run, "the patch holds other values than its report recommends", _AGAIN)
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated
-
-from pydantic import Field, TypeAdapter
 
 from invarlock.policy.diff import Change
 from invarlock.policy.schema import Tier
@@ -16,10 +13,6 @@ from invarlock.reports.rmt_sweep_report import RmtSweepReport
 from invarlock.reports.ve_sweep_report import VeSweepReport
 
 AnySweepReport = NullSweepReport | RmtSweepReport | VeSweepReport
-SWEEP_REPORT: TypeAdapter[AnySweepReport] = TypeAdapter(
-    Annotated[AnySweepReport, Field(discriminator="kind")]
-)
-REPORT_FILES = (null_sweep_files.REPORT, rmt_sweep_files.REPORT, ve_sweep_files.REPORT)
 
 _CAPS = "spectral_guard.family_caps"
 _ALPHA = "spectral_guard.multiple_testing"

@@ -67,26 +67,22 @@ def finished_run(folder: Path, found: NullSweepReport) -> RunEvidence:
     """The run of ``found``, its files in ``folder``."""
     write_json(folder / REPORT, found.model_dump(mode="json"))
     write_atomic(folder / PATCH, patch_yaml(found).encode())
-    sealed(folder, found)
-    return RunEvidence(
-        mlflow_run_id="run-1",
-        status=FINISHED,
-        sealed=True,
-        run_key=found.provenance.run_key,
-        patch_sha256=sha256_file(folder / PATCH),
-        folder=folder,
-    )
+    return sealed_run(folder, found.provenance.run_key, found.provenance.tiers_sha256, PATCH)
 
 
-def sealed(folder: Path, found: NullSweepReport) -> None:
-    """Write the manifest over what ``folder`` holds. The runs' own files are kept with other MLflow runs."""
+def sealed_run(folder: Path, run_key: str, tiers_sha256: str, patch: str) -> RunEvidence:
+    """A finished run of what ``folder`` holds, under a new manifest.
+
+    The runs' own reports are in the manifest too, and kept with other MLflow runs.
+    """
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST]
     manifest = Manifest(
-        kind=found.kind,
-        run_key=found.provenance.run_key,
-        files={name: sha256_file(folder / name) for name in (REPORT, PATCH)}
-        | {"runs/balanced/seed_1/report.json": "e" * 64},
+        kind="calibration",
+        run_key=run_key,
+        files={path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+        | {"runs/balanced/seed_1/report.json": "e" * 64, "null_sweep/runs/seed_1/report.json": "e" * 64},
         config_sha256="c" * 64,
-        tiers_sha256=found.provenance.tiers_sha256,
+        tiers_sha256=tiers_sha256,
         models={},
         datasets=(),
         schedules={},
@@ -95,6 +91,14 @@ def sealed(folder: Path, found: NullSweepReport) -> None:
         volatile_fields=(),
     )
     write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    return RunEvidence(
+        mlflow_run_id="run-1",
+        status=FINISHED,
+        sealed=True,
+        run_key=run_key,
+        patch_sha256=sha256_file(folder / patch),
+        folder=folder,
+    )
 
 
 def live(root: Path) -> str:

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from invarlock.digests import sha256_hex
 from invarlock.errors import PromotionError
 from invarlock.families import Family
 from invarlock.files import write_json
 from invarlock.policy.schema import Tier
 from invarlock.policy.tiers_file import live_tiers_path
+from invarlock.promotion.patch_header import read_header
 from invarlock.promotion.provenance import RunEvidence, prove
 from invarlock.reports.null_sweep_files import PATCH, REPORT
 from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.sweep_folder import MANIFEST
 from tests.promotion.config_root import shipped_root
-from tests.promotion.sweep_runs import finished_run, live, null_report, patch_of, sealed
+from tests.promotion.sweep_runs import finished_run, live, null_report, patch_of, sealed_run
 
 Z_OTHER = {Family.FFN: 9.0, Family.ATTN: 2.9}
 
@@ -119,8 +119,11 @@ def resealed(run: RunEvidence, report: NullSweepReport, patch: str) -> RunEviden
     """A run of somebody who can write to MLflow: hashes fit, contents do not."""
     write_json(run.folder / REPORT, report.model_dump(mode="json"))
     (run.folder / PATCH).write_text(patch)
-    sealed(run.folder, report)
-    return changed(run, patch_sha256=sha256_hex(patch.encode()))
+    return sealed_run(run.folder, str(run.run_key), base_of(run), PATCH)
+
+
+def base_of(run: RunEvidence) -> str:
+    return read_header(patch_of(run)).base_sha256
 
 
 def test_a_header_that_says_otherwise_than_the_report_is_refused(root: Path, run: RunEvidence) -> None:
@@ -153,12 +156,12 @@ def test_values_that_the_report_does_not_recommend_are_refused(root: Path, run: 
 
 def test_a_report_outside_the_run_is_not_read(root: Path, run: RunEvidence) -> None:
     patch = patch_of(run).replace(f"report: {REPORT}", f"report: ../{REPORT}")
-    with pytest.raises(PromotionError, match="none of the run's"):
+    with pytest.raises(PromotionError, match="none that a calibration writes"):
         prove(patch, resealed(run, null_report(root), patch), live_sha256=live(root))
 
 
 def test_a_report_that_cannot_be_read_is_refused(root: Path, run: RunEvidence) -> None:
     (run.folder / REPORT).write_text('{"kind": "spectral_null_sweep"}')
-    sealed(run.folder, null_report(root))
+    run = sealed_run(run.folder, str(run.run_key), live(root), PATCH)
     with pytest.raises(PromotionError, match="cannot be read: spectral_null_sweep"):
         prove(patch_of(run), run, live_sha256=live(root))
