@@ -7,6 +7,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import null_sweep, rmt_sweep, ve_sweep, window_plan
 from flows.conduct import P, R, S, Steps, T, at_work, carry_out, run_here, run_name
+from flows.on_time import on_time
 from invarlock.calibration.full_plan import NULL, RMT, VE, WINDOWS, FullPlan
 from invarlock.calibration.full_request import FullRequest
 from invarlock.home import home
@@ -33,6 +34,7 @@ def run_calibrate_all(request: FullRequest) -> FullResult:
     task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # Prefect: invariant
     persist_result=False,
 )
+@on_time
 def calibrate_all(request: FullRequest) -> FullResult:
     """Calibrate every guard of one baseline and plan its windows, into one patch and one page (design page 5)."""
     with at_work(request) as clock:

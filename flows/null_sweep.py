@@ -19,6 +19,7 @@ from flows.conduct import (
     submit,
 )
 from flows.null_models import plan_null_models
+from flows.on_time import on_time
 from invarlock.calibration.null_plan import NullSweepPlan
 from invarlock.calibration.null_request import CapRule, NullKind, NullSweepRequest
 from invarlock.calibration.sweep_settings import read_null_settings
@@ -51,6 +52,7 @@ def run_null_sweep(request: NullSweepRequest) -> NullSweepResult:
     task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # Prefect: invariant
     persist_result=False,
 )
+@on_time
 def null_sweep(request: NullSweepRequest) -> NullSweepResult:
     """Calibrate spectral kappa and alpha from null runs (seed 000); see ``invarlock calibrate null-sweep``."""
     return conduct(request, plan_sweep, STEPS)

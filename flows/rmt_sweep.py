@@ -9,6 +9,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.conduct import Future, Judged, SeedRuns, Steps, Submitted, conduct, run_here, run_name, submit
 from flows.null_models import plan_null_models
+from flows.on_time import on_time
 from invarlock.calibration.null_plan import NullModel
 from invarlock.calibration.rmt_plan import RmtSweepPlan
 from invarlock.calibration.rmt_request import RmtNull, RmtSweepRequest
@@ -45,6 +46,7 @@ def run_rmt_sweep(request: RmtSweepRequest) -> RmtSweepResult:
     task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # Prefect: invariant
     persist_result=False,
 )
+@on_time
 def rmt_sweep(request: RmtSweepRequest) -> RmtSweepResult:
     """Calibrate the RMT guard's epsilon from null runs; see ``invarlock calibrate rmt-sweep``."""
     return conduct(request, plan_sweep, STEPS)

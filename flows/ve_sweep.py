@@ -18,6 +18,7 @@ from flows.conduct import (
     run_name,
     submit,
 )
+from flows.on_time import on_time
 from invarlock.calibration.sweep_plan import labelled
 from invarlock.calibration.sweep_settings import SweepSettings, read_ve_settings
 from invarlock.calibration.ve_plan import VeModel, VeSweepPlan, require_taps
@@ -58,6 +59,7 @@ def run_ve_sweep(request: VeSweepRequest) -> VeSweepResult:
     task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # Prefect: invariant
     persist_result=False,
 )
+@on_time
 def ve_sweep(request: VeSweepRequest) -> VeSweepResult:
     """Calibrate the variance guard's min_effect_lognll on an edited model (seed 000, seed 003)."""
     return conduct(request, plan_sweep, STEPS)

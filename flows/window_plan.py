@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.conduct import Judged, SeedRuns, Steps, Submitted, conduct, run_here, run_name, submit
+from flows.on_time import on_time
 from invarlock.calibration.sweep_plan import labelled
 from invarlock.calibration.window_plan_request import WindowPlanRequest
 from invarlock.calibration.window_settings import WindowSettings, read_window_settings
@@ -47,6 +48,7 @@ def run_window_plan(request: WindowPlanRequest) -> WindowPlanResult:
     task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]  # Prefect: invariant
     persist_result=False,
 )
+@on_time
 def window_plan(request: WindowPlanRequest) -> WindowPlanResult:
     """How many windows evaluations need, from a baseline and an edit of it (seed 001, design page 5)."""
     return conduct(request, plan_sizing, STEPS)

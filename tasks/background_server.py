@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from invarlock.errors import StoreError
 from invarlock.files import locked, write_json
 from invarlock.record import Record
-from tasks.local_address import HOST, answers, free_port, is_free
+from tasks.local_address import HOST, answers, free_port, is_free, reachable
 
 _TERMINATE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
@@ -42,6 +42,7 @@ class ServerState(StrEnum):
 class ServerAddress(Record):
     """Where a launched server listens, kept beside its log. ``started``: seconds since the epoch."""
 
+    host: str = HOST
     port: int
     url: str
     started: float
@@ -70,6 +71,7 @@ class BackgroundServer:
     ----------
     command: the command line for a port. environment: all of its environment.
     health: path that answers 200 once the server is up. preferred_port: tried first, then those after it.
+    host: the address it listens on. working_folder: where it runs; default: ``folder``.
     """
 
     name: str
@@ -78,6 +80,8 @@ class BackgroundServer:
     health: str
     command: Callable[[int], Sequence[str]]
     environment: Mapping[str, str]
+    host: str = HOST
+    working_folder: Path | None = None
 
     @property
     def log(self) -> Path:
@@ -108,8 +112,9 @@ class BackgroundServer:
             if self._alive():
                 return
             self._end_remains()
-            port = free_port(self.preferred_port)
-            address = ServerAddress(port=port, url=f"http://{HOST}:{port}", started=time.time())
+            port = free_port(self.preferred_port, self.host)
+            url = f"http://{reachable(self.host)}:{port}"
+            address = ServerAddress(host=self.host, port=port, url=url, started=time.time())
             write_json(self.folder / "address.json", address.model_dump(mode="json"))
             self._spawn(port)
 
@@ -156,7 +161,7 @@ class BackgroundServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                cwd=self.folder,
+                cwd=self.working_folder or self.folder,
                 env=dict(self.environment),
                 pass_fds=[alive.fileno()],
                 start_new_session=True,
@@ -207,7 +212,7 @@ class BackgroundServer:
 
     def _ended(self) -> bool:
         address = self._address()
-        return not self._alive() and (address is None or is_free(address.port))
+        return not self._alive() and (address is None or is_free(address.port, address.host))
 
     def _log_end(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []

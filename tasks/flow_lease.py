@@ -25,7 +25,7 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
-_UNFINISHED = [StateType.PENDING, StateType.RUNNING]
+_UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 
 
 @contextmanager
@@ -54,11 +54,24 @@ def _bury_the_dead(folder: Path) -> None:
             except BlockingIOError:
                 continue  # alive
             with get_client(sync_client=True) as client:
-                _mark_crashed(client, lease.name)
+                mark_crashed(client, lease.name)
             lease.unlink(missing_ok=True)
 
 
-def _mark_crashed(client: SyncPrefectClient, flow_run_id: str) -> None:
+def is_alive(folder: Path, flow_run_id: str) -> bool:
+    """Whether a living process holds the lease of a flow run."""
+    try:
+        with (folder / flow_run_id).open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def mark_crashed(client: SyncPrefectClient, flow_run_id: str) -> None:
+    """Tell the server that a flow run's process died: the run and its unfinished tasks end as crashed."""
     state: State[None] = Crashed(message=f"The process died; seen by process {os.getpid()}.")
     try:
         flow_run = client.read_flow_run(UUID(flow_run_id))

@@ -11,6 +11,7 @@ from invarlock.digests import sha256_hex
 from invarlock.errors import StoreError
 
 HOST = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"
 _PORTS_TRIED = 100
 _PORTS_OF_HOMES = 2000
 
@@ -23,24 +24,29 @@ def preferred_port(home: Path, first: int) -> int:
     return first + int(sha256_hex(str(home).encode())[:8], 16) % _PORTS_OF_HOMES
 
 
-def free_port(preferred: int) -> int:
+def reachable(host: str) -> str:
+    """The address under which this machine reaches a server that listens on ``host``."""
+    return HOST if host == EVERYWHERE else host
+
+
+def free_port(preferred: int, host: str = HOST) -> int:
     """The first port at or after ``preferred`` that nothing listens on."""
     for port in range(preferred, preferred + _PORTS_TRIED):
-        if is_free(port):
+        if is_free(port, host):
             return port
     raise StoreError(
         f"no free port from {preferred} to {preferred + _PORTS_TRIED - 1}",
-        where=HOST,
+        where=host,
         fix="stop one of the servers that listen there",
     )
 
 
-def is_free(port: int) -> bool:
-    """True when nothing listens on ``port`` of 127.0.0.1."""
+def is_free(port: int, host: str = HOST) -> bool:
+    """True when nothing listens on ``port`` of ``host``, an address of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

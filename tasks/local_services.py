@@ -31,6 +31,14 @@ _QUIET = {
 }
 
 
+# What guards a server that others can reach (docs/deployment.md); all else of a server is our own choice.
+_PROTECTION = (
+    "PREFECT_SERVER_API_AUTH_STRING",
+    "MLFLOW_SERVER_ALLOWED_HOSTS",
+    "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS",
+)
+
+
 def prefect_home(home: Path) -> Path:
     """The folder of the Prefect database, profiles and task results."""
     return home / "prefect"
@@ -53,20 +61,21 @@ def quiet_environment(home: Path) -> Mapping[str, str]:
     }
 
 
-def prefect_server(home: Path) -> BackgroundServer:
+def prefect_server(home: Path, host: str = HOST) -> BackgroundServer:
     """The Prefect server of ``home``: its database, its UI and the scheduler of cron deployments."""
     return BackgroundServer(
         name="prefect",
         folder=prefect_home(home) / "server",
         preferred_port=preferred_port(home, _FIRST_PREFECT_PORT),
         health="/api/health",
-        command=lambda port: [*_python("prefect"), "server", "start", "--host", HOST, "--port", str(port)],
+        command=lambda port: [*_python("prefect"), "server", "start", "--host", host, "--port", str(port)],
         # Relative, so that the UI also works through a forwarded port.
         environment=_server_environment(home) | {"PREFECT_UI_API_URL": "/api"},
+        host=host,
     )
 
 
-def mlflow_server(home: Path) -> BackgroundServer:
+def mlflow_server(home: Path, host: str = HOST) -> BackgroundServer:
     """The MLflow UI on the embedded store of ``home``. Runs are logged without it."""
     store = mlflow_home(home)
     return BackgroundServer(
@@ -76,12 +85,13 @@ def mlflow_server(home: Path) -> BackgroundServer:
         health="/health",
         command=lambda port: [
             *_python("mlflow"),
-            *("server", "--workers", "1", "--host", HOST, "--port", str(port)),
+            *("server", "--workers", "1", "--host", host, "--port", str(port)),
             *("--backend-store-uri", embedded_tracking_uri(home)),
             *("--artifacts-destination", str(store / "artifacts")),
         ],
         # Job execution would start eight processes more, for features that nothing here uses.
         environment=_server_environment(home) | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        host=host,
     )
 
 
@@ -131,5 +141,9 @@ def _python(module: str) -> list[str]:
 
 def _server_environment(home: Path) -> dict[str, str]:
     # A server keeps to its own home: what the caller's environment says of another one is left out.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PROTECTION or not name.startswith(("PREFECT_", "MLFLOW_"))
+    }
     return kept | _QUIET | {"PREFECT_HOME": str(prefect_home(home))}

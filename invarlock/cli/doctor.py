@@ -13,6 +13,7 @@ from invarlock.doctor import Finding, Level, examine
 from invarlock.home import home
 from tasks.background_server import ServerState, ServerStatus
 from tasks.local_services import mlflow_server, prefect_server
+from tasks.local_worker import local_worker
 
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "bold red"}
 
@@ -20,13 +21,13 @@ _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "bold red"
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Check versions, stores, servers, network switch and policy; every finding comes with its fix.
+    """Check versions, stores, servers, worker, network switch and policy; every finding comes with its fix.
 
     Exit code 0 when nothing is broken, 2 otherwise.
     """
     findings = [
         *examine(),
-        *(_server(server.status()) for server in (prefect_server(home()), mlflow_server(home()))),
+        *(_service(make(home()).status()) for make in (prefect_server, mlflow_server, local_worker)),
     ]
     if as_json:
         print(json.dumps([finding.model_dump(mode="json") for finding in findings], indent=2))
@@ -44,12 +45,13 @@ def doctor(
         raise typer.Exit(2)
 
 
-def _server(status: ServerStatus) -> Finding:
+def _service(status: ServerStatus) -> Finding:
     where = f" at {status.url}" if status.url else ""
     dead = status.state is ServerState.DEAD
+    worker = status.name == "worker"
     return Finding(
-        subject=f"{status.name} server",
+        subject=status.name if worker else f"{status.name} server",
         level=Level.WARNING if dead else Level.OK,
         what=f"{status.state.value}{where}",
-        fix=f"read {status.log}, then `invarlock up`" if dead else "",
+        fix=f"read {status.log}, then `invarlock up{' --worker' if worker else ''}`" if dead else "",
     )

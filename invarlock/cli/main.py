@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from invarlock import __version__
-from invarlock.cli import calibrate, doctor, evaluate, measure, policy, report, services
+from invarlock.cli import calibrate, doctor, evaluate, measure, policy, report, services, worker
 from invarlock.errors import InvarlockError
 
 HELP = """Calibrate the thresholds that guard model weight edits, from measured runs.
@@ -40,6 +40,7 @@ app.add_typer(report.app, name="report")
 app.command("up")(services.up)
 app.command("down")(services.down)
 app.command("status")(services.status)
+app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)
 
 advanced = typer.Typer(no_args_is_help=True, help="The same commands under the name that older notes use.")

@@ -8,17 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
+import psutil
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from invarlock.cli.services import down, status, up
+from invarlock.errors import ConfigError
 
 app = typer.Typer()
 for command in (up, down, status):
     app.command()(command)
 
 Run = Callable[..., Result]
+STOPPED = {"prefect": "stopped", "mlflow": "stopped", "worker": "stopped"}
 
 
 @pytest.fixture
@@ -44,8 +47,12 @@ def states(result: Result) -> dict[str, str]:
 def test_up_status_down(run: Run) -> None:
     try:
         first = json.loads(run("up", "--json").stdout)
-        assert {service["state"] for service in first.values()} == {"running"}
-        for service in first.values():
+        assert {name: service["state"] for name, service in first.items()} == {
+            "prefect": "running",
+            "mlflow": "running",
+            "worker": "stopped",
+        }
+        for service in (first["prefect"], first["mlflow"]):
             with urlopen(service["url"]) as page:
                 assert b"<html" in page.read().lower()
         assert json.loads(run("up", "--json").stdout) == first  # the same servers, left alone
@@ -55,12 +62,12 @@ def test_up_status_down(run: Run) -> None:
     finally:
         stopped = json.loads(run("down", "--json").stdout)
     assert stopped == {"stopped": ["prefect", "mlflow"]}
-    assert states(run("status", "--json")) == {"prefect": "stopped", "mlflow": "stopped"}
+    assert states(run("status", "--json")) == STOPPED
 
 
 def test_down_and_status_on_a_fresh_home(run: Run) -> None:
     assert "nothing was running" in run("down").stdout
-    assert states(run("status", "--json")) == {"prefect": "stopped", "mlflow": "stopped"}
+    assert states(run("status", "--json")) == STOPPED
     assert "invarlock up" in run("status").stdout
 
 
@@ -70,6 +77,31 @@ def test_servers_named_in_the_environment_are_shown_and_left_alone(
     monkeypatch.setenv("PREFECT_API_URL", "http://prefect.example/api")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example")
     services = json.loads(run("up", "--json").stdout)
-    assert {service["state"] for service in services.values()} == {"external"}
+    assert {service["state"] for service in (services["prefect"], services["mlflow"])} == {"external"}
     assert services["mlflow"]["url"] == "http://mlflow.example"
     assert json.loads(run("down", "--json").stdout) == {"stopped": []}
+
+
+def test_a_host_must_be_an_address(run: Run) -> None:
+    with pytest.raises(ConfigError, match="no IPv4 address"):
+        run("up", "--host", "everywhere")
+
+
+@pytest.mark.slow
+def test_listening_beyond_this_machine_is_warned_of_and_a_running_server_is_not_moved(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example")
+    try:
+        found = run("up", "--host", "0.0.0.0")
+        assert "without" not in found.stdout
+        assert "unless authentication stands in front" in " ".join(found.stderr.split())
+        port = json.loads((tmp_path / "home/prefect/server/address.json").read_text())["port"]
+        listening = [
+            c.laddr for c in psutil.net_connections("tcp4") if c.status == "LISTEN" and c.laddr.port == port
+        ]
+        assert [address.ip for address in listening] == ["0.0.0.0"]
+        with pytest.raises(ConfigError, match=r"already, on 0\.0\.0\.0"):
+            run("up", "--host", "127.0.0.1")
+    finally:
+        run("down")
