@@ -13,7 +13,7 @@ import pytest
 
 from invarlock.evaluation.preset import load_edit_config
 from invarlock.families import Family
-from invarlock.gates.evidence import GateStatus, weigh_evidence
+from invarlock.gates.support import GateStatus, weigh_support
 from invarlock.guards.predictive_gate import GateReason, weigh_interval
 from invarlock.guards.rmt import judge_rmt
 from invarlock.home import find_config
@@ -155,7 +155,7 @@ def test_the_acceptance_rule_of_seed_001(tier, risk, accepted):
 )
 def test_token_floors_of_seed_002(tier, seen, available, floor, status):
     gate = policy_of(tier).metrics.pm_ratio
-    evidence = weigh_evidence(seen, available, minimum=gate.min_tokens, fraction=gate.min_token_fraction)
+    evidence = weigh_support(seen, available, minimum=gate.min_tokens, fraction=gate.min_token_fraction)
     assert (evidence.floor, evidence.status) == (floor, status)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from invarlock.calibration.null_records import DegenerateFamily, Evidence
+from invarlock.calibration.null_records import DegenerateFamily, NullEvidence
 from invarlock.calibration.null_reports import NullObservation
 from invarlock.families import Family
 from invarlock.stats.exact import clean_runs_needed, clopper_pearson
@@ -13,7 +13,7 @@ CONFIDENCE = 0.95
 SMALL_FAMILY = 3  # modules; below it the null's |z| is fixed by arithmetic
 
 
-def weigh_evidence(runs: Sequence[NullObservation], *, target: float) -> Evidence:
+def weigh_evidence(runs: Sequence[NullObservation], *, target: float) -> NullEvidence:
     """Evidence of the runs for the warning rate ``target``.
 
     z depends on weights alone, so runs on equal weights are one observation. Runs on different weights count
@@ -30,7 +30,7 @@ def weigh_evidence(runs: Sequence[NullObservation], *, target: float) -> Evidenc
     families = len({family for run in runs for family in run.max_z})
     exceeds = min(1.0, families / (n + 1))
     shown = needed is not None and n >= needed and n_warning == 0
-    return Evidence(
+    return NullEvidence(
         n_effective=n,
         n_unchanged=sum(run.unchanged for run in runs),
         n_warning=n_warning,

@@ -65,7 +65,7 @@ class DegenerateFamily(Record):
     largest_possible_z: float
 
 
-class Evidence(Record):
+class NullEvidence(Record):
     """How much the runs can show.
 
     n_effective: distinct judged weights, the number of independent observations at most; n_unchanged: runs on
@@ -104,4 +104,4 @@ class NullSummary(Record):
     replayed_rate: float
     fixed: Fixed
     cross_check: Mapping[Family, FamilyCheck]
-    evidence: Evidence
+    evidence: NullEvidence

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from invarlock.cli.console import out
-from invarlock.gates.evidence import GateStatus
+from invarlock.gates.support import GateStatus
 from invarlock.reports.evaluation_report import Outcome
 from invarlock.reports.explain_settings import by_layer
 from invarlock.reports.explanation import Comparison, Explanation, GateExplanation, Setting

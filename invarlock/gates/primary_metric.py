@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from invarlock.gates.evidence import Evidence, GateStatus, weigh_evidence
+from invarlock.gates.support import GateStatus, Support, weigh_support
 from invarlock.metrics.accuracy import AccuracyMetric
 from invarlock.metrics.paired_ratio import PairedRatio
 from invarlock.policy.metrics import AccuracyGate, RatioGate
@@ -37,7 +37,7 @@ class MetricFlag(Record):
     finding: Finding
     hysteresis_applied: bool
     limit: float
-    evidence: Evidence
+    evidence: Support
 
 
 class RatioFlag(MetricFlag):
@@ -62,9 +62,7 @@ def judge_ratio(ratio: PairedRatio, *, tokens: int, available: int, policy: Rati
     tokens: predicted in preview and final together; available: in all windows of the data set. DataError when
     tokens > available.
     """
-    evidence = weigh_evidence(
-        tokens, available, minimum=policy.min_tokens, fraction=policy.min_token_fraction
-    )
+    evidence = weigh_support(tokens, available, minimum=policy.min_tokens, fraction=policy.min_token_fraction)
     limit = policy.ratio_limit_base + policy.hysteresis_ratio
     finding = _weigh_ratio(ratio.ratio_vs_baseline, ratio.display_ci[1], policy.ratio_limit_base, limit)
     return RatioFlag(
@@ -85,7 +83,7 @@ def judge_accuracy(metric: AccuracyMetric, *, available: int, policy: AccuracyGa
 
     available: windows of the data set. DataError when the metric rests on more.
     """
-    evidence = weigh_evidence(
+    evidence = weigh_support(
         metric.examples, available, minimum=policy.min_examples, fraction=policy.min_examples_fraction
     )
     limit = policy.delta_min_pp - policy.hysteresis_delta_pp
@@ -117,9 +115,9 @@ def _weigh_delta(delta: float, least: float, limit: float) -> Finding:
     return Finding.WITHIN_LIMIT if delta >= least else Finding.WITHIN_HYSTERESIS
 
 
-def _acceptable(finding: Finding, evidence: Evidence) -> bool:
+def _acceptable(finding: Finding, evidence: Support) -> bool:
     return finding.good or evidence.status is GateStatus.UNDERPOWERED
 
 
-def _by_slack(finding: Finding, evidence: Evidence) -> bool:
+def _by_slack(finding: Finding, evidence: Support) -> bool:
     return finding is Finding.WITHIN_HYSTERESIS and evidence.status is GateStatus.ENFORCED

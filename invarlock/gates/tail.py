@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from invarlock.errors import DataError
-from invarlock.gates.evidence import GateStatus
+from invarlock.gates.support import GateStatus
 from invarlock.guards.report import LimitViolation, Severity
 from invarlock.policy.metrics import TailGate, TailMode
 from invarlock.record import Record

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from invarlock.gates.evidence import GateStatus
+from invarlock.gates.support import GateStatus
 from invarlock.reports.evaluation_report import Outcome
 from invarlock.reports.explanation import Comparison, Explanation, GateExplanation, Setting
 from invarlock.reports.html_page import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from invarlock.gates.evidence import GateStatus
+from invarlock.gates.support import GateStatus
 from invarlock.reports.evaluation_report import EvaluationReport, Outcome, Volatile
 from invarlock.reports.explain import explain
 from invarlock.reports.explain_settings import by_layer

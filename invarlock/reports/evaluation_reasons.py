@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from invarlock.evaluation.evaluation_plan import Assurance
-from invarlock.gates.evidence import GateStatus
 from invarlock.gates.primary_metric import AccuracyFlag, Finding, RatioFlag
 from invarlock.gates.spike import SpikeCheck
+from invarlock.gates.support import GateStatus
 from invarlock.gates.tail import TailFlag
 from invarlock.guards.report import Severity, Violation
 from invarlock.measure.arm_records import Part

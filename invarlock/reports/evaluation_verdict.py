@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from invarlock.evaluation.evaluation_plan import Assurance
-from invarlock.gates.evidence import GateStatus
+from invarlock.gates.support import GateStatus
 from invarlock.reports.evaluation_reasons import evaluation_reasons, tail_underpowered
 from invarlock.reports.evaluation_report import Outcome, Validation, VerdictBlock
 from invarlock.reports.evaluation_run import EvaluationRun

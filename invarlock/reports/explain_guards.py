@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from invarlock.families import Family
-from invarlock.gates.evidence import GateStatus
+from invarlock.gates.support import GateStatus
 from invarlock.guards.predictive_gate import GateReason
 from invarlock.guards.report import Severity
 from invarlock.guards.rmt_metrics import RmtStatus

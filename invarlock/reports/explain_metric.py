@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from invarlock.evaluation.evaluation_plan import Assurance
-from invarlock.gates.evidence import Evidence, GateStatus
 from invarlock.gates.primary_metric import AccuracyFlag, Finding, MetricFlag, RatioFlag
+from invarlock.gates.support import GateStatus, Support
 from invarlock.reports.evaluation_report import EvaluationReport
 from invarlock.reports.explain_settings import settings_of
 from invarlock.reports.explanation import Comparison, GateExplanation, Relation
@@ -111,7 +111,7 @@ def _accuracy_comparisons(gate: AccuracyFlag) -> tuple[Comparison, ...]:
     )
 
 
-def _evidence(evidence: Evidence, unit: str) -> Comparison:
+def _evidence(evidence: Support, unit: str) -> Comparison:
     return Comparison(
         what=f"evidence, {unit}",
         value=evidence.seen,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from invarlock.gates.evidence import GateStatus
+from invarlock.gates.support import GateStatus
 from invarlock.gates.tail import TailFlag
 from invarlock.reports.evaluation_report import EvaluationReport
 from invarlock.reports.explain_metric import UNJUDGED

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from invarlock.gates.evidence import GateStatus
+from invarlock.gates.support import GateStatus
 from invarlock.policy.key_document import value_text
 from invarlock.record import Record
 from invarlock.reports.evaluation_report import ModelRef, Outcome

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from invarlock.gates.evidence import GateStatus
 from invarlock.gates.primary_metric import Finding, judge_accuracy, judge_ratio
+from invarlock.gates.support import GateStatus
 from invarlock.metrics.accuracy import AccuracyMetric
 from invarlock.metrics.paired_ratio import PairedRatio
 from invarlock.policy.built_in import BUILT_IN

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invarlock.errors import DataError
-from invarlock.gates.evidence import GateStatus
+from invarlock.gates.support import GateStatus
 from invarlock.gates.tail import judge_tail
 from invarlock.guards.report import Severity
 from invarlock.policy.built_in import BUILT_IN

@@ -14,7 +14,7 @@ from invarlock.errors import DataError, InvarlockError, ModelError
 from invarlock.evaluation.evaluation_plan import Assurance
 from invarlock.evaluation.measured import Evidence
 from invarlock.families import Family
-from invarlock.gates.evidence import GateStatus
+from invarlock.gates.support import GateStatus
 from invarlock.guards.report import Verdict
 from invarlock.measure.arm_records import Part
 from invarlock.policy.metrics import MetricsPolicy, TailGate, TailMode

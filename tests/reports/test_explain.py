@@ -6,7 +6,7 @@ import pytest
 
 from invarlock.evaluation.evaluation_plan import Assurance
 from invarlock.evaluation.measured import Evidence
-from invarlock.gates.evidence import GateStatus
+from invarlock.gates.support import GateStatus
 from invarlock.measure.arm_records import Part
 from invarlock.policy.metrics import RatioGate, TailGate, TailMode
 from invarlock.policy.resolution import resolve_policy

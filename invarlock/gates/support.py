@@ -22,7 +22,7 @@ class GateStatus(StrEnum):
     OFF = "off"
 
 
-class Evidence(Record):
+class Support(Record):
     """seen: tokens or examples evaluated; available: in the data set; floor: fewest that a verdict may rest on."""
 
     seen: int
@@ -35,12 +35,12 @@ class Evidence(Record):
         return GateStatus.ENFORCED if self.seen >= self.floor else GateStatus.UNDERPOWERED
 
 
-def weigh_evidence(seen: int, available: int, *, minimum: int, fraction: float) -> Evidence:
+def weigh_support(seen: int, available: int, *, minimum: int, fraction: float) -> Support:
     """floor = max(minimum, ceil(available x fraction)), the fraction as its decimal form says (seed 002).
 
     Raises DataError when more was seen than there is.
 
-    >>> weigh_evidence(61_440, 700_000, minimum=50_000, fraction=0.01).floor
+    >>> weigh_support(61_440, 700_000, minimum=50_000, fraction=0.01).floor
     50000
     """
     if not 0 <= seen <= available:
@@ -50,4 +50,4 @@ def weigh_evidence(seen: int, available: int, *, minimum: int, fraction: float) 
         )
     # 0.01 x 700 is 7, in floats a little more.
     share = math.ceil(Decimal(repr(fraction)) * available)
-    return Evidence(seen=seen, available=available, floor=max(minimum, share))
+    return Support(seen=seen, available=available, floor=max(minimum, share))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invarlock.errors import DataError
-from invarlock.gates.evidence import GateStatus, weigh_evidence
+from invarlock.gates.support import GateStatus, weigh_support
 
 
 @pytest.mark.parametrize(
@@ -22,17 +22,17 @@ from invarlock.gates.evidence import GateStatus, weigh_evidence
     ],
 )
 def test_floors(seen, available, minimum, fraction, floor, status):
-    evidence = weigh_evidence(seen, available, minimum=minimum, fraction=fraction)
+    evidence = weigh_support(seen, available, minimum=minimum, fraction=fraction)
     assert (evidence.floor, evidence.status) == (floor, status)
 
 
 @given(st.integers(0, 10**8), st.integers(0, 100), st.integers(0, 10**6))
 def test_the_floor_is_that_of_exact_arithmetic(available, percent, minimum):
-    evidence = weigh_evidence(0, available, minimum=minimum, fraction=percent / 100)
+    evidence = weigh_support(0, available, minimum=minimum, fraction=percent / 100)
     assert evidence.floor == max(minimum, ceil(Fraction(percent, 100) * available))
 
 
 @pytest.mark.parametrize(("seen", "available"), [(11, 10), (-1, 10)])
 def test_more_seen_than_there_is_is_an_error(seen, available):
     with pytest.raises(DataError, match=f"{seen} evaluated of {available} available"):
-        weigh_evidence(seen, available, minimum=0, fraction=0.0)
+        weigh_support(seen, available, minimum=0, fraction=0.0)
