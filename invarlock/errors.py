@@ -73,5 +73,11 @@ class PromotionError(InvarlockError):
     """A request, approval or history that does not let a patch become policy."""
 
 
+class CheckFailed(PromotionError):
+    """A request that does not meet what every promotion must."""
+
+    exit_code = 1
+
+
 class StoreError(InvarlockError):
     """A kept record or service that cannot be read, written or reached."""

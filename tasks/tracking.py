@@ -131,6 +131,12 @@ class Tracker:
             value = self.client.get_run(run.run_id).data.params.get(name)
         return None if value is None else str(value)
 
+    def look_up(self, run_id: str) -> tuple[str, Mapping[str, str]]:
+        """Status, as MLflow spells it, and parameters of any run. StoreError when there is none of that id."""
+        with explained(self.uri):
+            run = self.client.get_run(run_id)
+        return run.info.status, run.data.params
+
     def fail(self, run: RunHandle) -> None:
         """End the run as FAILED; the next one with its key continues it."""
         with explained(self.uri):
@@ -155,17 +161,23 @@ class Tracker:
     def download_verified(self, run_id: str, path: str, folder: Path) -> Path:
         """Copy an artifact into ``folder``; StoreError unless its hash is the one under the seal."""
         where = f"run {run_id}: {path}"
+        expected = self.sealed_files(run_id).get(path)
         with explained(where), tempfile.TemporaryDirectory(prefix="invarlock-download-") as downloads:
-            seal = self.client.get_run(run_id).data.params.get(SEAL)
-            listing = Path(self.client.download_artifacts(run_id, checksums.FILE_NAME, downloads))
-            if seal is None or sha256_file(listing) != seal:
-                raise StoreError("the run's SHA256SUMS is not the one it was sealed with", where=where)
-            expected = checksums.read_checksums(listing).get(path)
             copy = Path(shutil.copy(self.client.download_artifacts(run_id, path, downloads), folder))
         if expected is None or sha256_file(copy) != expected:
             copy.unlink()
             raise StoreError("an artifact was altered after its run was sealed", where=where)
         return copy
+
+    def sealed_files(self, run_id: str) -> Mapping[str, str]:
+        """Artifact path to hex SHA-256 of every file under the run's seal; StoreError when that does not hold."""
+        where = f"run {run_id}: {checksums.FILE_NAME}"
+        with explained(where), tempfile.TemporaryDirectory(prefix="invarlock-download-") as downloads:
+            seal = self.client.get_run(run_id).data.params.get(SEAL)
+            listing = Path(self.client.download_artifacts(run_id, checksums.FILE_NAME, downloads))
+            if seal is None or sha256_file(listing) != seal:
+                raise StoreError("the run's SHA256SUMS is not the one it was sealed with", where=where)
+            return checksums.read_checksums(listing)
 
     def run_url(self, run_id: str) -> str:
         """The run's page in the UI (which ``invarlock up`` starts)."""

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from invarlock.home import home
+from tasks.background_server import ServerState
 from tasks.local_services import (
     PREFECT_API_URL,
     ensure_prefect_server,
+    prefect_api_url,
     prefect_home,
     prefect_server,
     quiet_environment,
@@ -44,3 +46,15 @@ def prepare_environment() -> None:
     os.environ.update(quiet_environment(home()))
     prefect_home(home()).mkdir(parents=True, exist_ok=True)  # Prefect warns when it is not there
     os.environ[PREFECT_API_URL] = ensure_prefect_server(home())
+
+
+def connect_if_running() -> bool:
+    """Prepare the environment for a Prefect server that runs already; False when there is none."""
+    named = os.environ.get(PREFECT_API_URL)
+    if not named:
+        status = prefect_server(home()).status()
+        if status.state is not ServerState.RUNNING:
+            return False
+        os.environ[PREFECT_API_URL] = prefect_api_url(status.url)
+    os.environ.update(quiet_environment(home()))
+    return True

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from invarlock import __version__
-from invarlock.cli import calibrate, doctor, evaluate, measure, policy, report, services, worker
+from invarlock.cli import calibrate, doctor, evaluate, measure, policy, promote, report, services, worker
 from invarlock.errors import InvarlockError
 
 HELP = """Calibrate the thresholds that guard model weight edits, from measured runs.
@@ -36,6 +36,7 @@ app.add_typer(calibrate.app, name="calibrate")
 app.command("evaluate")(evaluate.evaluate)
 app.command("measure")(measure.measure)
 app.add_typer(policy.app, name="policy")
+app.add_typer(promote.app, name="promote")
 app.add_typer(report.app, name="report")
 app.command("up")(services.up)
 app.command("down")(services.down)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from invarlock.cli import policy_history
 from invarlock.cli.console import out
 from invarlock.policy.catalog import catalog, relaxing
 from invarlock.policy.diff import Change, Direction, diff_files, is_patch
@@ -21,8 +22,11 @@ from invarlock.policy.tree import flatten
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look at tier policy: values in force, differences, checks, the catalog of keys.",
+    help="Look at tier policy: values in force, differences, checks, the catalog of keys, its history.",
 )
+app.command()(policy_history.history)
+app.command("verify-history")(policy_history.verify_history)
+app.command("record-edit")(policy_history.record_edit)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
@@ -74,7 +78,7 @@ def diff(
         return
     out.print(f"{old} + patch {new.name}" if is_patch(new) else f"{old} → {new}")
     for tier, of_tier in groupby(changes, key=lambda change: change.tier):
-        out.print(_diff_table(tier, list(of_tier)))
+        out.print(diff_table(tier, list(of_tier)))
     if not changes:
         out.print("No difference.")
 
@@ -120,7 +124,8 @@ def _policy_table(resolved: ResolvedPolicy) -> Table:
     return table
 
 
-def _diff_table(tier: Tier, changes: list[Change]) -> Table:
+def diff_table(tier: Tier, changes: list[Change]) -> Table:
+    """Every value of ``tier`` that changes."""
     table = Table(Column("key", overflow="fold"), title=tier.value)
     for column in ("old", "new", "change"):
         table.add_column(column, justify="right")

@@ -120,7 +120,7 @@ def _change_cells(each: ReviewedChange) -> tuple[str, ...]:
         value_text(change.new),
         change_text(change),
         change.direction.value,
-        _evidence(each),
+        evidence_text(each),
     )
 
 
@@ -131,7 +131,8 @@ def _change_row(each: ReviewedChange) -> tuple[Content, ...]:
     )  # fmt: skip
 
 
-def _evidence(each: ReviewedChange) -> str:
+def evidence_text(each: ReviewedChange) -> str:
+    """What a change rests on, in short; empty for a rollback."""
     if each.basis is None:
         return ""
     counts = f"{each.basis.sweep}, {counted(each.basis.n_runs, 'run')}, {each.basis.n_effective} independent"

@@ -59,6 +59,16 @@ class RuntimeFiles:
         """The folder of requests."""
         return self._at("promotions")
 
+    @property
+    def evaluations(self) -> Path:
+        """The folder of evaluations that are kept for back-tests, beside those in MLflow; it may be left out."""
+        return self._at("evaluations")
+
+    @property
+    def known_faults(self) -> Path:
+        """The folder of evaluations of subjects that are known to be bad; it may be left out."""
+        return self._at("known_faults")
+
     def version(self, sha256: str) -> Path:
         """The kept tiers file of that hash."""
         if not _SHA256.fullmatch(sha256):

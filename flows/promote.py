@@ -1,0 +1,134 @@
+"""The promotion: check a request, show it, wait for a person, apply it, register it. Composes tasks; decides nothing.
+
+Every step leaves a record with the request, and a run of the flow begins with what is there: whatever ended the run
+before, the next one continues.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+from prefect import flow
+from prefect.client.schemas.objects import State as RunState
+from prefect.runtime import deployment
+from prefect.states import Cancelled
+
+from flows.conduct import without_heartbeat
+from invarlock.errors import PromotionError
+from invarlock.home import home
+from invarlock.promotion.apply_approved import apply_approved
+from invarlock.promotion.approval import counting_approvals
+from invarlock.promotion.backtest import BackTest
+from invarlock.promotion.checked import ensure_passed, keep_checks
+from invarlock.promotion.current import ensure_current
+from invarlock.promotion.person import whoever_runs_this
+from invarlock.promotion.promotion_config import PromotionConfig, load_promotion_config
+from invarlock.promotion.promotion_result import PromotionResult
+from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.requests import Request, State, Step, StepRecord
+from invarlock.promotion.review import Review, review_of
+from invarlock.promotion.reviewed import kept_review
+from invarlock.promotion.turn import turn
+from tasks.artifacts import flow_run_url
+from tasks.ask_approval import ask_approval
+from tasks.check_request import check_request, failing_as_check
+from tasks.flow_lease import flow_lease
+from tasks.known_evaluations import known_evaluations
+from tasks.register_policy import register_policy
+from tasks.run_evidence import run_evidence
+from tasks.show_request import show_request
+from tasks.sweep_log import EXPERIMENT
+from tasks.tracking import Tracker
+
+
+def run_promotion(request_id: str) -> PromotionResult:
+    """Run :func:`promote` in this process, where it does not wait."""
+    with without_heartbeat():
+        return promote(request_id)
+
+
+@flow(name="promote", flow_run_name="promote {request_id}", persist_result=False)
+def promote(request_id: str) -> PromotionResult:
+    """Carry a request as far as it goes (design page 6); see ``invarlock promote``.
+
+    A run of a deployment waits for an approval, suspended; any other ends with the request checked. CheckFailed when
+    it does not meet what every promotion must; PromotionError when it is closed or stale.
+    """
+    with flow_lease(home() / "flow_runs"):
+        with turn() as store:  # finishes what a killed process had begun
+            request, state = store.request(request_id), store.state(request_id)
+        if state is State.APPLIED:
+            return _applied(request)
+        if state is State.REJECTED and deployment.id is not None:
+            return _rejected(store, request)
+        review = _reviewed(store, request)
+        config = load_promotion_config(store.files)
+        if not _is_approved(request, config):
+            if deployment.id is None:
+                return PromotionResult(
+                    request_id=request.id, state=State.CHECKED, review=review, prefect_url=flow_run_url()
+                )
+            ask_approval(request, review, config)
+            if store.state(request.id) is State.REJECTED:
+                return _rejected(store, request)
+        return _applied(request)
+
+
+def _reviewed(store: RequestStore, request: Request) -> Review:
+    """What its reviewers are shown: of the checks that were kept, else of those made now."""
+    store.ensure_open(request.id)
+    ensure_current(store, request)
+    kept = kept_review(store, request)
+    review = kept or _check(request)
+    if kept is not None:
+        show_request(review)
+    return review
+
+
+def _check(request: Request) -> Review:
+    with tempfile.TemporaryDirectory(prefix="invarlock-promotion-") as scratch, failing_as_check():
+        run = None
+        if request.run is not None:
+            tracker = Tracker(home(), EXPERIMENT)
+            run = run_evidence(tracker, request.run.mlflow_run_id, Path(scratch) / "run")
+        found = check_request(request.id, run, known_evaluations(Path(scratch) / "evaluations"))
+        review = review_of(request, found.bases, found.checks, found.back_test)
+        show_request(review)  # also when it is refused
+        ensure_passed(found.checks)
+        judged = found.back_test or BackTest(evaluations=())
+        keep_checks(request, found.bases, found.checks, judged, by=whoever_runs_this(), at=_now())
+    return review
+
+
+def _is_approved(request: Request, config: PromotionConfig) -> bool:
+    try:
+        return bool(counting_approvals(request.id, config, now=_now()))
+    except PromotionError:
+        return False  # whoever applies it is told why
+
+
+def _applied(request: Request) -> PromotionResult:
+    store = RequestStore()
+    config = load_promotion_config(store.files)
+    entry = apply_approved(request.id, config, by=whoever_runs_this(), now=_now())
+    return PromotionResult(
+        request_id=request.id,
+        state=State.APPLIED,
+        review=kept_review(store, request),
+        entry=entry,
+        registered=register_policy(),
+        prefect_url=flow_run_url(),
+    )
+
+
+def _rejected(store: RequestStore, request: Request) -> PromotionResult:
+    last = store.records(request.id, Step.REJECTED, StepRecord)[-1]
+    state: RunState[PromotionResult] = Cancelled(message=f"Rejected by {last.by}: {last.reason}")
+    return cast(PromotionResult, state)  # for Prefect a returned state is how the run ends
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,76 @@
+"""``invarlock promote list``, ``show`` and ``diff``: what a reviewer reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invarlock.cli.promote_options import AsJson, RequestId
+from invarlock.files import write_atomic
+from invarlock.promotion.turn import turn
+
+
+def list_requests(as_json: AsJson = False) -> None:
+    """List every request, the newest last, with how far it is.
+
+    Example:  invarlock promote list
+    """
+    from invarlock.cli.promotion_view import show_requests
+    from invarlock.promotion.current import standing
+
+    with turn() as store:
+        listed = [(standing(store, each), each) for each in store.requests()]
+    if as_json:
+        said = [{"state": state.value} | each.model_dump(mode="json") for state, each in listed]
+        print(json.dumps(said, indent=2))
+    else:
+        show_requests(listed)
+
+
+def show(request_id: RequestId, as_json: AsJson = False) -> None:
+    """Show a request: every change with its evidence, every check, the back-test, and what was done since.
+
+    Example:  invarlock promote show 1f2e3d4c5b6a7988
+    """
+    from invarlock.cli.promotion_view import show_request
+    from invarlock.promotion.shown_request import shown_request
+
+    with turn() as store:
+        shown = shown_request(store, store.request(request_id))
+    if as_json:
+        print(json.dumps(shown.model_dump(mode="json"), indent=2))
+    else:
+        show_request(shown)
+
+
+def diff(
+    request_id: RequestId,
+    html: Annotated[Path | None, typer.Option(help="Write the review as a page to this file.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the review as Markdown.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a request changes: value by value, and line by line in tiers.yaml.
+
+    Example:  invarlock promote diff 1f2e3d4c5b6a7988 --html review.html
+    """
+    from invarlock.cli.promotion_view import show_difference
+    from invarlock.promotion.review_text import review_html, review_markdown
+    from invarlock.promotion.shown_request import changed_lines, shown_request
+
+    with turn() as store:
+        request = store.request(request_id)
+        shown = shown_request(store, request)
+        lines = changed_lines(store, request)
+    if as_json:
+        changes = [each.change.model_dump(mode="json") for each in shown.review.changes]
+        print(json.dumps({"changes": changes, "lines": lines}, indent=2))
+    elif html is not None:
+        write_atomic(html, review_html(shown.review).encode())
+        print(html)
+    elif markdown:
+        print(review_markdown(shown.review))
+    else:
+        show_difference(shown, lines)

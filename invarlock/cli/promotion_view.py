@@ -1,0 +1,125 @@
+"""Requests and their reviews on the terminal, and what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich.markup import escape
+
+from invarlock.cli.console import out
+from invarlock.cli.policy import diff_table, direction_text
+from invarlock.promotion.promotion_result import PromotionResult
+from invarlock.promotion.requests import Request, State
+from invarlock.promotion.review import Review, back_test_text
+from invarlock.promotion.review_text import evidence_text
+from invarlock.promotion.shown_request import ShownRequest
+
+_COLOUR = {
+    State.REQUESTED: "yellow",
+    State.CHECKED: "cyan",
+    State.APPROVED: "green",
+    State.STALE: "dim",
+    State.REJECTED: "red",
+    State.APPLIED: "bold green",
+}
+_LINES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def show_requests(listed: Sequence[tuple[State, Request]]) -> None:
+    """Two lines each."""
+    if not listed:
+        out.print("There are no requests. See invarlock promote request --help.")
+        return
+    for state, request in listed:
+        directions = Counter(change.direction for change in request.changes)
+        changes = ", ".join(f"{count} {direction_text(direction)}" for direction, count in directions.items())
+        out.print(
+            f"{request.id}  {_state(state)}  {request.created_at:%Y-%m-%d %H:%M}  {request.kind} by "
+            f"{escape(request.requester)}: {changes}\n    {escape(request.reason)}",
+            soft_wrap=True,
+        )
+
+
+def show_request(shown: ShownRequest) -> None:
+    """Everything about one."""
+    _show_review(shown.review)
+    for taken in shown.steps:
+        until = f", until {taken.until:%Y-%m-%d %H:%M}" if taken.until else ""
+        told = f"{taken.at:%Y-%m-%d %H:%M} {taken.step.value} by {taken.by}{until}: {taken.reason}"
+        out.print(escape(told), soft_wrap=True)
+    _show_next(shown.review.request_id, shown.state)
+
+
+def show_difference(shown: ShownRequest, lines: Sequence[str]) -> None:
+    """Value by value, and line by line."""
+    _show_changes(shown.review)
+    for line in lines:
+        colour = _LINES.get(line[:1])
+        out.print(f"[{colour}]{escape(line)}[/]" if colour else escape(line), soft_wrap=True)
+    _show_next(shown.review.request_id, shown.state)
+
+
+def show_result(result: PromotionResult, page: str | None) -> None:
+    """How far a promotion came. page: of the flow run that waits for an approval, if any."""
+    if result.entry is None and result.review is not None:
+        _show_review(result.review)
+    if result.entry is not None:
+        event = result.entry.event
+        out.print(
+            f"[bold green]in force[/]: policy {event.to_sha256[:12]}, entry {result.entry.number} of the history"
+        )
+    if result.registered is not None:
+        name = f"{result.registered.name} version {result.registered.version}, alias live"
+        out.print(f"MLflow  {name}  {result.registered.url}", soft_wrap=True)
+    if result.prefect_url is not None:
+        out.print(f"Prefect {result.prefect_url}", soft_wrap=True)
+    if page is not None:
+        out.print(f"waiting {page}", soft_wrap=True)
+    _show_next(result.request_id, result.state)
+
+
+def _show_review(review: Review) -> None:
+    title = (
+        f"[bold]{review.kind} {review.request_id}[/] by {escape(review.requester)}: {escape(review.reason)}"
+    )
+    out.print(title, soft_wrap=True)
+    if review.allow_large:
+        out.print(f"large changes allowed: {escape(review.allow_large)}", soft_wrap=True)
+    if review.run is not None:
+        out.print(f"run {review.run.mlflow_run_id}  patch {review.change_sha256[:12]}", soft_wrap=True)
+    _show_changes(review)
+    for evidence in dict.fromkeys(filter(None, map(evidence_text, review.changes))):
+        out.print(f"[bold]evidence[/] {escape(evidence)}", soft_wrap=True)
+    for check in review.checks:
+        mark = "[green]holds[/]" if check.passed else "[bold red]FAILS[/]"
+        out.print(f"{mark} {check.name}: {escape(check.reason)}", soft_wrap=True)
+    if review.checks:
+        out.print(back_test_text(review.back_test), soft_wrap=True)
+    for flip in review.back_test.flips if review.back_test else ():
+        fault = " [bold red](known fault)[/]" if flip.planted_fault else ""
+        verdicts = f"{flip.in_force.value} → {flip.candidate.value}"
+        out.print(f"  {escape(flip.name)}{fault} {flip.tier.value}: {verdicts} ({', '.join(flip.gates)})")
+
+
+def _show_changes(review: Review) -> None:
+    changes = [each.change for each in review.changes]
+    for tier, of_tier in groupby(changes, key=lambda change: change.tier):
+        out.print(diff_table(tier, list(of_tier)))
+
+
+def _show_next(request_id: str, state: State) -> None:
+    steps = {
+        State.REQUESTED: f"invarlock promote apply {request_id}  goes on with the checks",
+        State.CHECKED: f"another person runs: invarlock promote approve {request_id} --reason WHY",
+        State.APPROVED: f"invarlock promote apply {request_id}",
+        State.STALE: "run the calibration again, and request its patch",
+        State.REJECTED: "request the change again, in other words, or leave it",
+        State.APPLIED: "invarlock policy history; invarlock promote rollback --reason WHY  takes it back",
+    }
+    out.print(f"[{_COLOUR[state]}]{state.value}[/]. Next: [bold]{escape(steps[state])}[/]", soft_wrap=True)
+
+
+def _state(state: State) -> str:
+    return f"[{_COLOUR[state]}]{state.value}[/]"

@@ -1,0 +1,25 @@
+"""Whether a request is for the policy that is in force."""
+
+from __future__ import annotations
+
+from invarlock.errors import PromotionError
+from invarlock.promotion.apply import staleness
+from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.requests import Request, State
+
+
+def ensure_current(store: RequestStore, request: Request) -> None:
+    """PromotionError when ``request`` is stale; the apply keeps that as its end."""
+    reason = staleness(store, request)
+    if reason is not None:
+        raise PromotionError(
+            f"request {request.id} is stale: {reason}",
+            where=store.files.live,
+            fix="request the change anew; a calibration that is run again keeps its measurements",
+        )
+
+
+def standing(store: RequestStore, request: Request) -> State:
+    """How far ``request`` is; stale also when nobody has tried to apply it since."""
+    state = store.state(request.id)
+    return state if state.is_final or staleness(store, request) is None else State.STALE

@@ -1,0 +1,43 @@
+"""The policy registry in MLflow: one registered model, whose versions are the policies that were put in force.
+
+An index only: the files with their hash chain are the truth (``invarlock.promotion.history``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tasks.tracking import RunHandle, Tracker
+from tasks.tracking_store import explained
+
+POLICY = "invarlock-policy"
+LIVE = "live"
+FOLDER = "policy"  # of a run's artifacts: what its version holds
+
+
+def policy_version(tracker: Tracker, run: RunHandle, description: str, tags: Mapping[str, str]) -> str:
+    """The version whose files are those of ``run``, made unless it is there. To be called by one at a time."""
+    with explained(tracker.uri):
+        client = tracker.client
+        if not client.search_registered_models(f"name = '{POLICY}'"):
+            client.create_registered_model(POLICY, description="Tier policies that were put in force.")
+        found = client.search_model_versions(f"name = '{POLICY}' and run_id = '{run.run_id}'")
+        if found:
+            return str(found[0].version)
+        source = f"runs:/{run.run_id}/{FOLDER}"
+        made = client.create_model_version(
+            POLICY, source, run_id=run.run_id, tags=dict(tags), description=description
+        )
+        return str(made.version)
+
+
+def set_live(tracker: Tracker, version: str) -> None:
+    """Let the alias ``live`` name ``version``."""
+    with explained(tracker.uri):
+        tracker.client.set_registered_model_alias(POLICY, LIVE, version)
+
+
+def policy_url(tracker: Tracker, version: str) -> str:
+    """The version's page in the UI."""
+    base = tracker.run_url("").partition("/#/")[0]
+    return f"{base}/#/models/{POLICY}/versions/{version}"
