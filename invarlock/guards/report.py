@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Self
 
-from pydantic import JsonValue
+from pydantic import JsonValue, model_validator
 
 from invarlock.families import Family
 from invarlock.guards.rmt_metrics import RmtMetrics
@@ -71,20 +72,48 @@ class Unjudged(Record):
     reason: str
 
 
-class GuardReport(Record):
-    """A guard's verdict with all it was made from.
+class GuardOutcome(Record):
+    """What every guard says. The verdict is that of its findings, or the record is refused: none can read otherwise.
 
     passed: the verdict is not block; policy: the resolved policy it judged by; diagnostics: plain sentences
     about what the numbers can and cannot show.
     """
 
-    name: str
     verdict: Verdict
     passed: bool
     policy: Mapping[str, JsonValue]
-    metrics: SpectralMetrics | InvariantsMetrics | VarianceMetrics | RmtMetrics | Unjudged
     violations: tuple[CapViolation | LimitViolation | Violation, ...]
     diagnostics: tuple[str, ...]
+
+    @property
+    def judged(self) -> Record:
+        """What has the guard's metrics."""
+        return self
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        metrics = self.judged
+        exceeded = isinstance(metrics, SpectralMetrics) and metrics.caps_exceeded
+        due = verdict_of(self.violations, budget_exceeded=exceeded)
+        if self.verdict is not due:
+            raise ValueError(f"the verdict is {self.verdict.value}, its findings give {due.value}")
+        if self.passed is (due is Verdict.BLOCK):
+            raise ValueError(f"passed is {self.passed} where the verdict is {due.value}")
+        if isinstance(metrics, RmtMetrics) and metrics.stable is not self.passed:
+            raise ValueError(f"stable is {metrics.stable} where the verdict is {due.value}")
+        return self
+
+
+class GuardReport(GuardOutcome):
+    """A guard's verdict with all it was made from: one entry of a run report's ``guards``."""
+
+    name: str
+    metrics: SpectralMetrics | InvariantsMetrics | VarianceMetrics | RmtMetrics | Unjudged
+
+    @property
+    def judged(self) -> Record:
+        """The metrics."""
+        return self.metrics
 
 
 def verdict_of(violations: Sequence[Violation], *, budget_exceeded: bool = False) -> Verdict:

@@ -10,11 +10,11 @@ from invarlock.gates.primary_metric import AccuracyFlag, Finding, RatioFlag
 from invarlock.gates.spike import SpikeCheck
 from invarlock.gates.support import GateStatus
 from invarlock.gates.tail import TailFlag
-from invarlock.guards.report import Severity, Violation
+from invarlock.guards.report import GuardOutcome, Severity, Violation
 from invarlock.measure.arm_records import Part
 from invarlock.policy.metrics import TailMode
 from invarlock.reports.evaluation_run import EvaluationRun
-from invarlock.reports.evaluation_sections import GuardOutcome, SpectralSection
+from invarlock.reports.evaluation_sections import SpectralSection
 from invarlock.reports.guard_sections import GuardSections
 from invarlock.reports.loss_comparison import LossComparison
 from invarlock.reports.number_text import apart, counted, number

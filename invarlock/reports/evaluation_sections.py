@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import JsonValue
-
 from invarlock.families import Family
-from invarlock.guards.report import (
-    CapViolation,
-    InvariantsMetrics,
-    LimitViolation,
-    Unjudged,
-    Verdict,
-    Violation,
-)
+from invarlock.guards.report import GuardOutcome, InvariantsMetrics, Unjudged
 from invarlock.guards.rmt_metrics import RmtMetrics
 from invarlock.guards.spectral_metrics import (
     FamilyStatistics,
@@ -24,16 +15,6 @@ from invarlock.guards.spectral_metrics import (
 )
 from invarlock.guards.variance_metrics import VarianceMetrics
 from invarlock.record import Record
-
-
-class GuardOutcome(Record):
-    """What every guard says."""
-
-    verdict: Verdict
-    passed: bool
-    policy: Mapping[str, JsonValue]
-    violations: tuple[CapViolation | LimitViolation | Violation, ...]
-    diagnostics: tuple[str, ...]
 
 
 class UnjudgedSection(GuardOutcome, Unjudged):

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from invarlock.families import Family
 from invarlock.gates.support import GateStatus
 from invarlock.guards.predictive_gate import GateReason
-from invarlock.guards.report import Severity
+from invarlock.guards.report import GuardOutcome, Severity
 from invarlock.guards.rmt_metrics import RmtStatus
 from invarlock.reports.evaluation_report import EvaluationReport
 from invarlock.reports.evaluation_sections import (
-    GuardOutcome,
     RmtSection,
     SpectralSection,
     UnjudgedSection,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from invarlock.digests import canonical_json, digest_of
 from invarlock.errors import DataError, InvarlockError, ModelError
@@ -15,7 +16,7 @@ from invarlock.evaluation.evaluation_plan import Assurance
 from invarlock.evaluation.measured import Evidence
 from invarlock.families import Family
 from invarlock.gates.support import GateStatus
-from invarlock.guards.report import Verdict
+from invarlock.guards.report import Severity, Verdict, Violation
 from invarlock.measure.arm_records import Part
 from invarlock.policy.metrics import MetricsPolicy, TailGate, TailMode
 from invarlock.policy.resolution import resolve_policy
@@ -481,3 +482,18 @@ def test_runs_that_do_not_belong_together_are_refused(
     with pytest.raises(error) as caught:
         compare_runs(runs.baseline, change(runs.subject))
     assert told in str(caught.value)
+
+
+def test_a_blocked_guard_is_never_stable(unedited: Evidence) -> None:
+    """Whoever writes ``passed`` beside a fatal finding, into the run or past the check of its record, is refused."""
+    fatal = Violation(type="edge_epsilon", severity=Severity.FATAL, message="beyond its band")
+    forged = {"verdict": Verdict.BLOCK, "passed": True, "violations": (fatal,)}
+    runs = judge_runs(unedited.plan, unedited.measured)
+    guards = tuple(
+        guard.model_copy(update=forged) if guard.name == "rmt" else guard for guard in runs.subject.guards
+    )
+    run = runs.subject.model_copy(update={"guards": guards})
+    with pytest.raises(ValidationError, match="passed is True where the verdict is block"):
+        EvaluationRun.model_validate_json(canonical_json(run))
+    with pytest.raises(ValidationError, match="passed is True where the verdict is block"):
+        compare_runs(runs.baseline, run)
