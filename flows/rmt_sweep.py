@@ -15,7 +15,7 @@ from invarlock.calibration.rmt_plan import RmtSweepPlan
 from invarlock.calibration.rmt_request import RmtNull, RmtSweepRequest
 from invarlock.calibration.sweep_settings import read_null_settings
 from invarlock.data.schedule import Schedule
-from invarlock.measure.edge_risk import WINDOWS
+from invarlock.measure.edge_records import WINDOWS
 from invarlock.measure.models import pick_device
 from invarlock.measure.sigma_max import CONVERGED
 from invarlock.reports.rmt_run_report import RmtRunReport

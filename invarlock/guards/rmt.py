@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from invarlock.errors import DataError, MeasurementError
 from invarlock.guards.edge_comparison import compare_families, compare_modules
 from invarlock.guards.report import GuardReport, LimitViolation, Severity, Verdict, Violation, verdict_of
-from invarlock.guards.rmt_findings import beyond_band, diagnostics, moved, one_sided
+from invarlock.guards.rmt_findings import absent_sites, beyond_band, diagnostics, moved, one_sided
 from invarlock.guards.rmt_metrics import RmtMetrics, RmtStatus
 from invarlock.measure.edge_records import EdgeRiskRecord
 from invarlock.metrics.paired_windows import name_windows, require_same_windows
@@ -25,8 +25,9 @@ def judge_rmt(
     """Judge the subject's edge risks against its baseline's, on the same windows.
 
     A family is accepted iff r_cur <= (1 + epsilon) r_base, r the largest of its modules' risks. Verdict: block on a
-    family beyond its band, on a family or module that only one side has, and without a baseline or subject; monitor
-    when a module moved either way by more than a factor margin (1 + deadband); else allow.
+    family beyond its band, on a family or module that only one side has, on sites of the checkpoint that neither loaded
+    model has (but for those that no language model runs), and without a baseline or subject; monitor when a module
+    moved either way by more than a factor margin (1 + deadband); else allow.
 
     Raises DataError when the windows differ, MeasurementError when the contracts do.
     """
@@ -81,7 +82,7 @@ def _compare(
     _require_same_contract(baseline, subject)
     modules = compare_modules(baseline, subject)
     families = compare_families(baseline, subject, policy)
-    missing = tuple(one_sided(baseline, subject))
+    missing = (*one_sided(baseline, subject), *absent_sites(baseline, subject))
     beyond = {family: edge for family, edge in families.items() if edge.edge_cur > edge.allowed}
     status = RmtStatus.UNMEASURED if missing else RmtStatus.UNSTABLE if beyond else RmtStatus.STABLE
     metrics = RmtMetrics(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from invarlock.families import Family
@@ -9,6 +10,13 @@ from invarlock.guards.report import LimitViolation, Severity, Violation
 from invarlock.guards.rmt_metrics import FamilyEdge, ModuleEdge
 from invarlock.measure.edge_records import EdgeRiskRecord
 from invarlock.policy.rmt import RmtPolicy
+
+# What a checkpoint may hold and its language model never runs (decision 0070): BERT's heads of pre-training, and a bias
+# of T5's cross-attention that early checkpoints have.
+_NEVER_RUN = re.compile(
+    r"(^|\.)(pooler\.dense|cls\.seq_relationship|EncDecAttention\.relative_attention_bias)$"
+)
+_NAMED = 4  # modules that a message lists
 
 
 def one_sided(baseline: EdgeRiskRecord, subject: EdgeRiskRecord) -> Iterator[Violation]:
@@ -31,6 +39,29 @@ def one_sided(baseline: EdgeRiskRecord, subject: EdgeRiskRecord) -> Iterator[Vio
                     module=site.module,
                     family=site.family,
                 )
+
+
+def absent_sites(baseline: EdgeRiskRecord, subject: EdgeRiskRecord) -> Iterator[Violation]:
+    """Families with sites that neither model has, unless they are known not to run and others of the family do."""
+    measured = {*baseline.sites, *subject.sites}
+    lost = [site for site in dict.fromkeys(baseline.absent + subject.absent) if site not in measured]
+    families = {site.family for site in measured}
+    for family in Family:
+        names = [
+            site.module
+            for site in lost
+            if site.family is family and (family not in families or not _NEVER_RUN.search(site.module))
+        ]
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            rest = "the rest of the family" if family in families else "nothing of the family"
+            yield Violation(
+                type="edge_sites_absent",
+                severity=Severity.FATAL,
+                message=f"{family.value}: the checkpoint has {', '.join(names[:_NAMED])}{more}, the loaded model does "
+                f"not; {rest} was measured",
+                family=family,
+            )
 
 
 def beyond_band(
@@ -79,4 +110,5 @@ def diagnostics(families: Mapping[Family, FamilyEdge], subject: EdgeRiskRecord) 
                 f"{edge.allowed:.4g} allowed), so nothing about this family was tested"
             )
     if subject.absent:
-        yield f"the loaded model does not have {', '.join(subject.absent)}: no activation to judge"
+        names = ", ".join(site.module for site in subject.absent)
+        yield f"the loaded model does not have {names}: no activation to judge"

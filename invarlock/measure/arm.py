@@ -10,8 +10,8 @@ from invarlock.data.evenly_spaced import evenly_spaced
 from invarlock.data.windows import Window
 from invarlock.errors import MeasurementError
 from invarlock.measure.arm_records import ArmRuns, Failure, Part
-from invarlock.measure.edge_records import EdgeSite
-from invarlock.measure.edge_risk import WINDOWS, measure_edge_risk
+from invarlock.measure.edge_records import WINDOWS, EdgeSite
+from invarlock.measure.edge_risk import measure_edge_risk
 from invarlock.measure.hits import measure_hits
 from invarlock.measure.losses import measure_losses
 from invarlock.measure.models import LoadedModel

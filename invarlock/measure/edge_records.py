@@ -11,6 +11,8 @@ from invarlock.families import Family
 from invarlock.measure.records import EstimatorContract, WindowLoss
 from invarlock.record import Record
 
+WINDOWS = 8  # of a schedule, evenly spaced, that edge risk is measured on (design page 2)
+
 
 class EdgeSite(Record):
     """A module whose output has an edge risk, by its path in the live model, and its family; norms are other."""
@@ -48,11 +50,11 @@ class WindowEdges(Record):
 class EdgeRiskRecord(Record):
     """Losses and edge risks of one variant on some windows, in one order, under one estimator contract.
 
-    absent: modules of the checkpoint that the loaded model does not have, such as a BERT's pooler.
+    absent: sites of the checkpoint that the loaded model does not have, such as a BERT's pooler.
     """
 
     contract: EstimatorContract
     sites: tuple[EdgeSite, ...]
-    absent: tuple[str, ...]
+    absent: tuple[EdgeSite, ...]
     losses: tuple[WindowLoss, ...]
     windows: tuple[WindowEdges, ...] = Field(min_length=1)

@@ -22,7 +22,6 @@ from invarlock.measure.sigma_max import CONVERGED
 from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
 
 KIND = "edge_risk"
-WINDOWS = 8  # of a schedule, evenly spaced (design page 2)
 _VERSION = 1
 
 
@@ -70,7 +69,7 @@ def measure_edge_risk(
     return EdgeRiskRecord(
         contract=contract,
         sites=tuple(there),
-        absent=tuple(site.module for site in sites if site.module not in paths),
+        absent=tuple(site for site in sites if site.module not in paths),
         losses=losses,
         windows=edges,
     )

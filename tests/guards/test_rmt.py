@@ -6,10 +6,11 @@ from invarlock.guards.edge_comparison import family_edges, module_edges
 from invarlock.guards.report import GuardReport, Severity, Verdict
 from invarlock.guards.rmt import judge_redraw, judge_rmt, refuse_rmt
 from invarlock.guards.rmt_metrics import RmtMetrics, RmtStatus
+from invarlock.measure.edge_records import EdgeSite
 from invarlock.measure.records import EstimatorContract
 from invarlock.policy.rmt import RmtPolicy
 from invarlock.policy.schema import TierPolicy
-from tests.guards.edge_records import LEVELS, record
+from tests.guards.edge_records import FAMILIES, LEVELS, record
 
 POLICY = RmtPolicy()
 
@@ -148,8 +149,58 @@ def test_a_family_at_its_ceiling_is_said_to_be_untested():
 
 
 def test_modules_that_the_loaded_model_lacks_are_said():
-    subject = record().model_copy(update={"absent": ("bert.pooler.dense",)})
-    assert "bert.pooler.dense" in judge_rmt(record(), subject, POLICY).diagnostics[0]
+    """BERT's heads of pre-training, and the bias that early T5 checkpoints have: no language model runs them."""
+    names = (
+        "bert.pooler.dense",
+        "cls.seq_relationship",
+        "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias",
+    )
+    both = lacking(record(), *(EdgeSite(module=name, family=Family.OTHER) for name in names))
+    report = judge_rmt(both, both, POLICY)
+    assert (report.verdict, report.violations) == (Verdict.ALLOW, ())
+    [line] = report.diagnostics
+    assert all(name in line for name in names)
+
+
+def test_a_site_that_neither_model_has_is_a_block():
+    both = lacking(record(), EdgeSite(module="attn_2", family=Family.ATTN))
+    report = judge_rmt(both, both, POLICY)
+    assert (report.verdict, report.metrics.status) == (Verdict.BLOCK, RmtStatus.UNMEASURED)
+    [finding] = report.violations
+    assert (finding.type, finding.severity, finding.family) == (
+        "edge_sites_absent",
+        Severity.FATAL,
+        Family.ATTN,
+    )
+    assert "attn_2" in finding.message
+    assert "the rest of the family was measured" in finding.message
+
+
+def test_all_but_the_embedding_absent_is_a_block_in_each_family():
+    lost = [EdgeSite(module=name, family=family) for name, family in FAMILIES.items() if name != "wte"]
+    both = lacking(record(without=[site.module for site in lost]), *lost)
+    report = judge_rmt(both, both, POLICY)
+    assert (report.passed, report.metrics.stable) == (False, False)
+    assert [finding.family for finding in report.violations] == [Family.FFN, Family.ATTN, Family.OTHER]
+    assert all("nothing of the family was measured" in finding.message for finding in report.violations)
+
+
+def test_a_pooler_that_is_all_of_its_family_is_a_block():
+    pooler = EdgeSite(module="bert.pooler.dense", family=Family.OTHER)
+    both = lacking(record(without=["ln"]), pooler)
+    [finding] = judge_rmt(both, both, POLICY).violations
+    assert (finding.type, finding.family) == ("edge_sites_absent", Family.OTHER)
+
+
+def test_a_site_that_the_other_model_has_is_told_once():
+    lost = EdgeSite(module="proj", family=Family.FFN)
+    report = judge_rmt(record(), lacking(record(without=["proj"]), lost), POLICY)
+    assert [finding.type for finding in report.violations] == ["edge_module_missing"]
+
+
+def lacking(measured, *sites):
+    """The same, where the loaded model has none of ``sites``."""
+    return measured.model_copy(update={"absent": sites})
 
 
 def test_the_entry_survives_its_json():
