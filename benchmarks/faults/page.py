@@ -15,7 +15,7 @@ _GATES = ("metric", "tail", "drift", "spike", "invariants", "z", "flattened", "R
 
 HEAD = f"""# Planted faults
 
-Written by `python -m benchmarks.faults` (`make faults`). Known damage is done to a trained model; every gate of an
+Written by `python -m benchmarks.faults`. Known damage is done to a trained model; every gate of an
 evaluation says what it sees of it. The same measurements are judged twice: by the shipped `balanced` policy, profile
 `ci` (240 + 240 windows of 128 tokens of documentation that the models were not trained on), and with drift caps on
 top, which no shipped tier sets. They come from {EDITS} harmless edits of the model itself, by the rule of `calibrate
@@ -72,7 +72,7 @@ def _line(row: Row) -> str:
         *(_MARKS[shipped.gates[gate]] for gate in _GATES),
         str(shipped.exit_code),
         *(f"{shipped.drift[kind]:.2g}" if shipped.drift else "-" for kind in KINDS),
-        ", ".join(_STATISTICS[kind] for kind in capped.beyond),
+        ", ".join(_STATISTICS[kind] for kind in capped.beyond) if capped.drift else "-",
         str(capped.exit_code),
     )
     return "| " + " | ".join(cells) + " |"

@@ -15,12 +15,16 @@ from benchmarks.faults.finding import Finding, Said
 from benchmarks.faults.harmless_drift import recommended_caps, write_edit_config
 from benchmarks.faults.llama import train_llama
 from benchmarks.faults.page import section
+from benchmarks.faults.subject_folder import write_subject
 from benchmarks.faults.subjects import faults, harmless
 from benchmarks.faults.suite import Row, broken_rules, evaluate_subjects
 from benchmarks.plain_evaluation import PlainEvaluations
 from invarlock.calibration.drift_caps import DriftCapRecommendation
 from invarlock.evaluation.request import EvaluationRequest
 from invarlock.home import shipped
+from invarlock.reports.compare_runs import compare_runs
+from invarlock.reports.evaluation_report import EvaluationReport
+from invarlock.reports.judge_runs import judge_runs
 from invarlock.store.measurement_store import MeasurementStore
 
 DEMO = shipped("models/pydocs-gpt2")
@@ -162,6 +166,24 @@ def test_page_has_a_line_a_subject_with_every_column(
     assert "| **none** | - | - | - | - | **F** |" in lines["one NaN"]
     assert len({line.count("|") for name, line in lines.items() if name in {fault for fault, _ in FEW}}) == 1
     assert "| harmless, of 3 |" in text
+
+
+@pytest.mark.slow
+def test_the_flow_says_the_same(evaluations: PlainEvaluations, embedded_home: Path, tmp_path: Path) -> None:
+    from flows.evaluate import run_evaluation
+
+    subject = str(write_subject(DEMO, faults(GPT2)[0], tmp_path / "subject"))
+    asked = {
+        "subject": subject,
+        "variance": False,
+        "out": tmp_path / "runs",
+        "report_out": tmp_path / "report",
+    }
+    result = run_evaluation(evaluations.request.model_copy(update=asked))
+    by_flow = EvaluationReport.model_validate_json(Path(result.report).read_bytes())
+    plan = evaluations.plan(subject)
+    runs = judge_runs(plan, evaluations.measured(plan))
+    assert by_flow.model_copy(update={"volatile": None}) == compare_runs(runs.baseline, runs.subject)
 
 
 @pytest.mark.slow
