@@ -59,8 +59,8 @@ def explain(
 def verify(report: ReportFile, as_json: AsJson = False) -> None:
     """Recompute a report from the files beside it, and name the first field that disagrees.
 
-    Policy digest, z-scores, guards, gates and intervals are made again from evidence.json; the other files are
-    compared with the hashes of manifest.json.
+    Policy digest, z-scores, guards, gates and intervals are made again from evidence.json, the Markdown and the page
+    from the records; the folder must hold the files of its plan, with the hashes of manifest.json, and no others.
 
     Example:  invarlock report verify reports/evaluation/1f2e3d4c5b6a/evaluation.report.json
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue, ValidationError
 from invarlock.errors import ConfigError
 from invarlock.evaluation.measured import Evidence
 from invarlock.record import Record
-from invarlock.reports.evaluation_manifest import BASELINE_RUN, EVIDENCE, SUBJECT_RUN
+from invarlock.reports.evaluation_manifest import BASELINE_RUN, EVIDENCE, REPORT, SUBJECT_RUN
 from invarlock.reports.evaluation_report import EvaluationReport
 from invarlock.reports.evaluation_run import EvaluationRun
 from invarlock.reports.sweep_folder import MANIFEST, Manifest
@@ -25,10 +25,9 @@ _BESIDE = "copy the whole results folder: the report is checked against the file
 
 @dataclass(frozen=True)
 class EvaluationFiles:
-    """report, baseline, subject: JSON as it was read, which may say anything; their names are those of the manifest."""
+    """report, baseline, subject: JSON as it was read, which may say anything."""
 
     folder: Path
-    report_name: str
     report: Document
     baseline: Document
     subject: Document
@@ -39,13 +38,18 @@ class EvaluationFiles:
 def read_evaluation_files(path: Path) -> EvaluationFiles:
     """path: of ``evaluation.report.json``.
 
-    ConfigError for a file that is missing or no JSON, for another schema version, and for evidence or a manifest that
-    does not fit its schema.
+    ConfigError for a file of another name, which the manifest does not bind, for one that is missing or no JSON, for
+    another schema version, and for evidence or a manifest that does not fit its schema.
     """
     folder = path.parent
+    if path.name != REPORT and path.is_file():
+        raise ConfigError(
+            f"a report is checked under its own name, {REPORT}: the manifest holds the hash of no other",
+            where=path,
+            fix=f"name {folder / REPORT}, or put this file in its place in a copy of the whole folder",
+        )
     return EvaluationFiles(
         folder=folder,
-        report_name=path.name,
         report=read_document(path, EvaluationReport),
         baseline=read_document(folder / BASELINE_RUN, EvaluationRun, missing=_BESIDE),
         subject=read_document(folder / SUBJECT_RUN, EvaluationRun, missing=_BESIDE),
@@ -93,7 +97,7 @@ def fit(document: Document, kind: type[R], path: Path) -> R:
 
 def _read(path: Path, missing: str) -> Document:
     try:
-        document = json.loads(path.read_bytes(), parse_constant=_refuse)
+        document = json.loads(path.read_bytes(), parse_constant=_refuse, object_pairs_hook=_unique)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError("no such file", where=path, fix=missing) from error
     except IsADirectoryError as error:
@@ -107,3 +111,12 @@ def _read(path: Path, missing: str) -> Document:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
+
+
+def _unique(pairs: list[tuple[str, JsonValue]]) -> Document:
+    """A key that is there twice is read one way here and another way elsewhere."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)} is there twice")
+    return found

@@ -32,15 +32,18 @@ def write_evaluation(
 ) -> None:
     """Write everything into ``folder``, then the manifest over it, and put it under its final name.
 
-    The two runs and the evidence are canonical JSON: the hash of a file is the digest of its record.
+    The two runs and the evidence are canonical JSON: the hash of a file is the digest of its record. Markdown and page
+    are made from the records as their files have them, so that whoever reads the files makes the same bytes.
     """
     for name, record in ((BASELINE_RUN, baseline), (SUBJECT_RUN, subject), (EVIDENCE, evidence)):
         write_atomic(folder.staging / name, canonical_json(record))
     for source in evidence.plan.inputs:
         folder.write_text(f"configs/{source.name}", source.text)
     folder.write_json(REPORT, report.model_dump(mode="json"))
-    folder.write_text(MARKDOWN, evaluation_markdown(report))
-    folder.write_text(PAGE, evaluation_html(report, baseline, subject))
+    filed = EvaluationReport.model_validate_json(canonical_json(report))
+    runs = [EvaluationRun.model_validate_json(canonical_json(run)) for run in (baseline, subject)]
+    folder.write_text(MARKDOWN, evaluation_markdown(filed))
+    folder.write_text(PAGE, evaluation_html(filed, *runs))
     commit = report.volatile.work.commit if report.volatile else None
     folder.publish(manifest_of(evidence.plan, folder.hashes(), commit))
 

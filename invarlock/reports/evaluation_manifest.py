@@ -15,6 +15,16 @@ BASELINE_RUN = "baseline/report.json"
 SUBJECT_RUN = "subject/report.json"
 
 
+def config_files(plan: EvaluationPlan) -> dict[str, str]:
+    """Path to hex SHA-256 of the inputs that were read, as they are kept beside the report."""
+    return {f"configs/{source.name}": source.sha256 for source in plan.inputs}
+
+
+def file_names(plan: EvaluationPlan) -> tuple[str, ...]:
+    """Every file of an evaluation's folder, the manifest left out."""
+    return (REPORT, MARKDOWN, PAGE, EVIDENCE, BASELINE_RUN, SUBJECT_RUN, *config_files(plan))
+
+
 def manifest_of(plan: EvaluationPlan, files: Mapping[str, str], commit: str | None) -> Manifest:
     """files: path to hex SHA-256 of everything beside the manifest; commit: of the checkout that ran it."""
     inputs = {source.name: source.sha256 for source in plan.inputs}

@@ -15,18 +15,20 @@ from invarlock.provenance import code_sha256
 from invarlock.record import Record
 from invarlock.reports.compare_runs import compare_runs
 from invarlock.reports.evaluation_files import Document, EvaluationFiles, read_evaluation_files
-from invarlock.reports.evaluation_manifest import BASELINE_RUN, EVIDENCE, SUBJECT_RUN
+from invarlock.reports.evaluation_manifest import BASELINE_RUN, EVIDENCE, REPORT, SUBJECT_RUN
 from invarlock.reports.json_difference import ABSOLUTE, RELATIVE, count_leaves, differences
 from invarlock.reports.judge_runs import judge_runs
 from invarlock.reports.verification import Check, Disagreement, Verification
 from invarlock.reports.verify_evidence import check_evidence
 from invarlock.reports.verify_manifest import check_manifest
+from invarlock.reports.verify_pages import check_pages
 from invarlock.reports.verify_report import check_policy, check_z_scores
 
 _LIMITS = (
     "Whoever edits all files of a folder so that they agree is not found by reading them. MLflow has the hashes of the "
     "files as they were when the run ended; measuring again with an empty store tells the rest.",
-    "The Markdown and the page are compared with the manifest's hashes alone.",
+    "What volatile says (when, on which machine, how long, the commit, the MLflow run) and the pictures of the page "
+    "are bound by the manifest's hashes alone: nothing recomputes them.",
 )
 
 
@@ -38,12 +40,13 @@ def verify_evaluation(path: Path) -> Verification:
     files = read_evaluation_files(path)
     evidence = check_evidence(files)
     judged = _judge_again(files) if evidence.agrees else ()
-    checks = (evidence, *judged, check_policy(files), check_z_scores(files))
-    named = {each.file for check in checks for each in check.disagreements}
+    records = (evidence, *judged, check_policy(files), check_z_scores(files))
+    named = {each.file for check in records for each in check.disagreements}
+    pages = () if named else (check_pages(files),)  # made from the records, which must be true first
     return Verification(
         report=str(path),
         run_key=files.evidence.plan.run_key,
-        checks=(*checks, check_manifest(files, named)),
+        checks=(*records, check_manifest(files, named), *pages),
         notes=tuple(_notes(files.evidence)),
         limits=_LIMITS,
     )
@@ -69,7 +72,7 @@ def _judge_again(files: EvaluationFiles) -> tuple[Check, ...]:
         }
     )
     said = {key: value for key, value in files.report.items() if key != "volatile"}
-    return _compare(files.report_name, said, report), baseline, subject
+    return _compare(REPORT, said, report), baseline, subject
 
 
 def _own_hash(check: Check, run: Document) -> dict[str, str]:

@@ -8,6 +8,7 @@ from invarlock.guards.spectral_metrics import SpectralMetrics
 from invarlock.guards.spectral_z import family_statistics, standard_score
 from invarlock.policy.resolution import policy_sha256
 from invarlock.reports.evaluation_files import EvaluationFiles
+from invarlock.reports.evaluation_manifest import REPORT
 from invarlock.reports.evaluation_report import EvaluationReport
 from invarlock.reports.evaluation_sections import SpectralSection
 from invarlock.reports.json_difference import differences, restricted
@@ -65,7 +66,7 @@ def recompute_z(metrics: SpectralMetrics, *, deadband: float) -> dict[str, float
 def _compare(files: EvaluationFiles, what: str, expected: JsonValue, *, compared: int) -> Check:
     found = differences(restricted(files.report, expected), expected)
     return Check(
-        what=f"{files.report_name}: {what}",
+        what=f"{REPORT}: {what}",
         compared=compared,
-        disagreements=tuple(Disagreement.of(files.report_name, each) for each in found),
+        disagreements=tuple(Disagreement.of(REPORT, each) for each in found),
     )

@@ -12,7 +12,6 @@ from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.data.drawing import draw_schedules
 from invarlock.data.tokenizer import load_tokenizer
 from invarlock.data.windows import WindowPool, build_pool
-from invarlock.digests import canonical_json, sha256_file
 from invarlock.edits.names import CHECKPOINT, NOOP
 from invarlock.edits.overlay import EditedCheckpoint
 from invarlock.evaluation.evaluation_plan import EvaluationPlan, MetricChoice
@@ -20,7 +19,6 @@ from invarlock.evaluation.measured import ArmMeasured, Evidence, Measured, Varia
 from invarlock.evaluation.request import EvaluationRequest
 from invarlock.evaluation.settings import read_evaluation_settings
 from invarlock.evaluation.variance_targets import propose_for_evaluation, variance_targets
-from invarlock.files import write_atomic, write_json
 from invarlock.measure.arm import measure_arm
 from invarlock.measure.branches import measure_branches
 from invarlock.measure.edge_sites import edge_sites
@@ -34,18 +32,11 @@ from invarlock.measure.subject import measure_subject
 from invarlock.measure.subject_edit import plan_subject_edit
 from invarlock.provenance import code_version
 from invarlock.reports.compare_runs import compare_runs
-from invarlock.reports.evaluation_manifest import (
-    BASELINE_RUN,
-    EVIDENCE,
-    MARKDOWN,
-    REPORT,
-    SUBJECT_RUN,
-    manifest_of,
-)
-from invarlock.reports.evaluation_md import evaluation_markdown
+from invarlock.reports.evaluation_folder import write_evaluation
+from invarlock.reports.evaluation_manifest import REPORT
 from invarlock.reports.evaluation_report import EvaluationReport, Volatile
 from invarlock.reports.judge_runs import judge_runs
-from invarlock.reports.sweep_folder import MANIFEST
+from invarlock.reports.sweep_folder import claim
 from invarlock.reports.sweep_report import Work
 from invarlock.store.measurement_store import MeasurementStore
 from tests.flows.evaluations import request
@@ -74,17 +65,11 @@ def evaluate_here(folder: Path, **changes: object) -> Evidence:
 
 
 def write_here(folder: Path, evidence: Evidence) -> Path:
-    """The files that a check reads, as an evaluation leaves them (without the page); the path of the report."""
+    """The files as an evaluation leaves them; the path of the report."""
     runs = judge_runs(evidence.plan, evidence.measured)
     report = compare_runs(runs.baseline, runs.subject).model_copy(update={"volatile": VOLATILE})
-    for name, record in ((BASELINE_RUN, runs.baseline), (SUBJECT_RUN, runs.subject), (EVIDENCE, evidence)):
-        write_atomic(folder / name, canonical_json(record))
-    write_json(folder / REPORT, report.model_dump(mode="json"))
-    write_atomic(folder / MARKDOWN, evaluation_markdown(report).encode())
-    names = (BASELINE_RUN, SUBJECT_RUN, EVIDENCE, REPORT, MARKDOWN)
-    hashes = {name: sha256_file(folder / name) for name in names}
-    manifest = manifest_of(evidence.plan, hashes, VOLATILE.work.commit)
-    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    with claim(folder, report.run_id, fresh=True) as staged:
+        write_evaluation(staged, evidence, runs.baseline, runs.subject, report)
     return folder / REPORT
 
 

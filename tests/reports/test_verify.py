@@ -13,7 +13,19 @@ from pydantic import JsonValue
 from invarlock.digests import canonical_json, sha256_file
 from invarlock.errors import ConfigError
 from invarlock.evaluation.measured import Evidence
-from invarlock.reports.evaluation_manifest import BASELINE_RUN, EVIDENCE, MARKDOWN, REPORT, SUBJECT_RUN
+from invarlock.reports.evaluation_html import evaluation_html
+from invarlock.reports.evaluation_manifest import (
+    BASELINE_RUN,
+    EVIDENCE,
+    MARKDOWN,
+    PAGE,
+    REPORT,
+    SUBJECT_RUN,
+    file_names,
+)
+from invarlock.reports.evaluation_md import evaluation_markdown
+from invarlock.reports.evaluation_report import EvaluationReport
+from invarlock.reports.evaluation_run import EvaluationRun
 from invarlock.reports.json_difference import Path as JsonPath
 from invarlock.reports.json_difference import path_text
 from invarlock.reports.sweep_folder import MANIFEST
@@ -192,10 +204,113 @@ def test_a_hash_is_named_where_nothing_can_be_recomputed(folder: Path) -> None:
     assert where(folder) == (REPORT, "sha256")
 
 
-def test_changed_words_are_found(folder: Path) -> None:
-    text = (folder / MARKDOWN).read_text()
-    (folder / MARKDOWN).write_text(text.replace("Spectral", "Fine"))
-    assert where(folder) == (MARKDOWN, "sha256")
+@pytest.mark.parametrize("name", [MARKDOWN, PAGE])
+def test_changed_words_are_found(folder: Path, name: str) -> None:
+    """Also where the manifest was edited with them: both are written again from the records."""
+    text = (folder / name).read_text()
+    (folder / name).write_text(text.replace("Spectral", "Fine", 1))
+    relist(folder, name)
+    found = first(folder)
+    assert (found.file, found.path) == (name, f"line {text[: text.index('Spectral')].count(chr(10)) + 1}")
+    assert "Fine" in found.said
+    assert "Spectral" in found.expected
+
+
+@pytest.mark.parametrize("name", [MARKDOWN, PAGE])
+def test_pages_of_other_code_are_bound_by_their_hash(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invarlock.reports.verify_pages.code_sha256", lambda: "0" * 64)
+    (folder / name).write_text((folder / name).read_text().replace("Spectral", "Fine", 1))
+    assert where(folder) == (name, "sha256")
+    relist(folder, name)
+    found = verify_evaluation(folder / REPORT)
+    assert found.first is None
+    assert any("by hash alone" in check.what for check in found.checks)
+
+
+def test_a_forged_picture_is_bound_by_its_hash_alone_and_that_is_said(folder: Path) -> None:
+    page = (folder / PAGE).read_text()
+    (folder / PAGE).write_text(page.replace("<path ", '<path fill="red" ', 1))
+    assert where(folder) == (PAGE, "sha256")
+    relist(folder, PAGE)
+    found = verify_evaluation(folder / REPORT)
+    assert found.first is None
+    assert any("pictures of the page" in limit for limit in found.limits)
+
+
+def relist(folder: Path, *names: str) -> None:
+    """Put the hashes of files as they are now into the manifest."""
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    manifest["files"] |= {name: sha256_file(folder / name) for name in names}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def unlist(folder: Path, *names: str) -> None:
+    """Take files out of the manifest's list; without names, all."""
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    manifest["files"] = {key: value for key, value in manifest["files"].items() if names and key not in names}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def sentences(folder: Path) -> list[str]:
+    return [each.sentence for each in verify_evaluation(folder / REPORT).disagreements]
+
+
+def test_the_manifest_holds_every_file_of_the_plan(folder: Path, quantized: Evidence) -> None:
+    listed = json.loads((folder / MANIFEST).read_bytes())["files"]
+    assert set(listed) == set(file_names(quantized.plan))
+    assert "configs/runtime/tiers.yaml" in listed
+
+
+@pytest.mark.parametrize("name", [MARKDOWN, PAGE, REPORT, EVIDENCE, "configs/runtime/tiers.yaml"])
+def test_an_entry_that_was_taken_out_of_the_manifest_is_named(folder: Path, name: str) -> None:
+    unlist(folder, name)
+    [told] = sentences(folder)
+    assert told.startswith(f'{MANIFEST}: files["{name}"]: the manifest says nothing, from the plan')
+
+
+def test_a_manifest_without_files_binds_nothing_and_fails(folder: Path, quantized: Evidence) -> None:
+    change(folder / REPORT, ("volatile", "generated_at"))
+    unlist(folder)
+    found = sentences(folder)
+    for name in file_names(quantized.plan):
+        assert any(told.startswith(f'{MANIFEST}: files["{name}"]: ') for told in found)
+
+
+def test_a_file_outside_the_folder_is_named_and_not_read(folder: Path) -> None:
+    secret = folder.parent / "secret.txt"
+    secret.write_text("secret")
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    manifest["files"]["../secret.txt"] = "0" * 64
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    [told] = sentences(folder)
+    assert told.startswith(f'{MANIFEST}: files["../secret.txt"]: the manifest says "000')
+    assert sha256_file(secret) not in told
+
+
+def test_a_file_that_no_evaluation_writes_is_named(folder: Path) -> None:
+    (folder / "configs/extra.json").write_text("{}")
+    assert sentences(folder) == [
+        "configs/extra.json: name: the folder has this file, an evaluation writes none of that name"
+    ]
+    relist(folder, "configs/extra.json")
+    assert len(sentences(folder)) == 2
+
+
+def test_a_config_that_was_edited_with_the_manifest_is_named(folder: Path) -> None:
+    """Its text is in the evidence."""
+    name = "configs/runtime/tiers.yaml"
+    (folder / name).write_text((folder / name).read_text() + "# more\n")
+    relist(folder, name)
+    [told] = sentences(folder)
+    assert told.startswith(f'{MANIFEST}: files["{name}"]')
+
+
+def test_a_report_of_another_name_is_not_the_one_that_the_manifest_binds(folder: Path) -> None:
+    copy = shutil.copy(folder / REPORT, folder / "copy.json")
+    with pytest.raises(ConfigError, match="checked under its own name"):
+        verify_evaluation(Path(copy))
 
 
 def test_a_file_of_the_manifest_that_is_gone(folder: Path) -> None:
@@ -230,9 +345,14 @@ def test_rounding_of_another_numpy_agrees(folder: Path) -> None:
     report["subject_ref"]["run_sha256"] = sha256_file(folder / SUBJECT_RUN)
     report["primary_metric"]["interval"]["upper"] *= 1 + 1e-12
     (folder / REPORT).write_text(json.dumps(report))
-    manifest = json.loads((folder / MANIFEST).read_bytes())
-    manifest["files"] |= {name: sha256_file(folder / name) for name in (SUBJECT_RUN, REPORT)}
-    (folder / MANIFEST).write_text(json.dumps(manifest))
+    filed = EvaluationReport.model_validate(report)
+    runs = [
+        EvaluationRun.model_validate_json((folder / name).read_bytes())
+        for name in (BASELINE_RUN, SUBJECT_RUN)
+    ]
+    (folder / MARKDOWN).write_text(evaluation_markdown(filed))
+    (folder / PAGE).write_text(evaluation_html(filed, *runs))
+    relist(folder, SUBJECT_RUN, REPORT, MARKDOWN, PAGE)
     assert verify_evaluation(folder / REPORT).first is None
 
 
@@ -263,6 +383,7 @@ def _version(name: str) -> Callable[[Path], None]:
         (_version(SUBJECT_RUN), "this invarlock reads evaluation-run/1"),
         (lambda folder: (folder / REPORT).write_text('{"a": NaN}'), "NaN is no JSON"),
         (lambda folder: (folder / REPORT).write_text("[]"), "not a JSON object"),
+        (lambda folder: (folder / REPORT).write_text('{"a": {"b": 1, "b": 2}}'), "the key b is there twice"),
         (lambda folder: change(folder / EVIDENCE, ("plan", "tier"), "lenient"), "plan.tier"),
     ],
 )
