@@ -27,7 +27,7 @@ def on_time(flow: Callable[P, T]) -> Callable[P, T]:
     @wraps(flow)
     def started(*args: P.args, **kwargs: P.kwargs) -> T:
         if late := _overdue():
-            hours = round(late / timedelta(hours=1), 1)
+            hours = round(late.total_seconds() / 3600, 1)
             state: State[None] = Cancelled(
                 message=f"Skipped: {hours} hours late; the next one is on its schedule."
             )

@@ -12,10 +12,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import psutil
 from pydantic import ValidationError
 
 from invarlock.errors import StoreError
@@ -197,13 +199,17 @@ class BackgroundServer:
         return True
 
     def _end_group(self) -> None:
+        numbers = self._process_numbers()
+        sessions = _own_sessions(*numbers) if numbers else []
         for number in (signal.SIGTERM, signal.SIGKILL):
-            numbers = self._process_numbers()
-            if numbers is not None:
+            if numbers := self._process_numbers():
                 _signal_group(numbers[0], number)
+            for process in sessions:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
             deadline = time.monotonic() + _TERMINATE_SECONDS
             while time.monotonic() < deadline:
-                if self._ended():
+                if self._ended() and not any(process.is_running() for process in sessions):
                     return
                 time.sleep(_POLL_SECONDS)
         raise StoreError(
@@ -217,6 +223,22 @@ class BackgroundServer:
     def _log_end(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(f"  | {line}" for line in lines[-15:])
+
+
+def _own_sessions(group: int, leader: int) -> list[psutil.Process]:
+    """What the leader started outside of its group: a signal to the group does not reach the runs of a worker."""
+    try:
+        started = psutil.Process(leader).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return [process for process in started if _group_of(process.pid) not in (group, None)]
+
+
+def _group_of(process: int) -> int | None:
+    try:
+        return os.getpgid(process)
+    except ProcessLookupError:
+        return None
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -26,7 +26,7 @@ from tasks.flow_lease import is_alive, mark_crashed
 
 POOL = "local"
 DEFAULT_QUEUE = "default"
-_SETTLED = timedelta(minutes=1)  # a run this long without a lease is not about to take one
+_SETTLED = timedelta(minutes=1)
 
 
 def apply_deployments(file: Path) -> None:
@@ -44,10 +44,11 @@ def apply_deployments(file: Path) -> None:
                 client.update_work_queue(queue.id, concurrency_limit=1)
 
 
-def end_lost_runs(leases: Path) -> int:
+def end_lost_runs(leases: Path, settled: timedelta = _SETTLED) -> int:
     """Mark as crashed the pool's runs that no process carries out any more; else they hold their places for ever.
 
-    leases: the folder of :func:`~tasks.flow_lease.flow_lease`. The worker that started them is dead: nobody else would.
+    leases: the folder of :func:`~tasks.flow_lease.flow_lease`. settled: a run that is this long without a lease is not
+    about to take one. The worker that started them is dead: nobody else would end them.
     """
     begun = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
     with get_client(sync_client=True) as client:
@@ -55,14 +56,15 @@ def end_lost_runs(leases: Path) -> int:
             flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=begun))),
             work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
         )
-        lost = [run for run in runs if not is_alive(leases, str(run.id)) and _settled(run)]
+        lost = [run for run in runs if not is_alive(leases, str(run.id)) and _age(run) > settled]
         for run in lost:
             mark_crashed(client, str(run.id))
     return len(lost)
 
 
-def _settled(run: FlowRun) -> bool:
-    return run.state is not None and datetime.now(UTC) - run.state.timestamp > _SETTLED
+def _age(run: FlowRun) -> timedelta:
+    """How long a run has been in its state."""
+    return datetime.now(UTC) - run.state.timestamp if run.state else timedelta(0)
 
 
 def _deploy(file: Path) -> None:

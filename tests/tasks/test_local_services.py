@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.request import urlopen
 
+import psutil
 import pytest
 
 from invarlock.errors import StoreError
@@ -168,3 +169,20 @@ def wait_until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+APART = """
+import subprocess, sys
+apart = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"], start_new_session=True)
+open("apart", "w").write(str(apart.pid))
+sys.exit(subprocess.run([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", sys.argv[1]]).returncode)
+"""
+
+
+def test_stop_ends_what_the_server_started_in_a_session_of_its_own(make_server: MakeServer) -> None:
+    server = make_server(program=APART)
+    server.start()
+    apart = psutil.Process(int((server.folder / "apart").read_text()))
+    assert os.getpgid(apart.pid) == apart.pid
+    server.stop()
+    wait_until(lambda: not apart.is_running())
