@@ -70,7 +70,8 @@ class PlainEvaluations:
     def plan(self, subject: str) -> EvaluationPlan:
         """What the evaluation of the checkpoint in folder ``subject`` is. Raises what the command would exit 2 on."""
         settings, identity = self.settings, identify_model(subject)
-        plan_subject_edit(self.checkpoint, open_checkpoint(subject), EditSpec())
+        seq_len = settings.preset.dataset.seq_len
+        plan_subject_edit(self.checkpoint, open_checkpoint(subject), EditSpec(), seq_len=seq_len)
         return EvaluationPlan(
             inputs=settings.inputs,
             dataset=settings.preset.dataset,

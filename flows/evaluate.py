@@ -95,8 +95,8 @@ def plan_evaluation(request: EvaluationRequest, settings: EvaluationSettings) ->
         open_model(reference, allow_network=request.allow_network, allow_pickle=request.allow_pickle)
         for reference in (request.baseline, request.subject)
     )
-    planned = plan_subject_edit(baseline, subject, settings.edit)
     dataset = settings.preset.dataset
+    planned = plan_subject_edit(baseline, subject, settings.edit, dataset.seq_len)
     windows = draw_windows(
         baseline.root,
         dataset,

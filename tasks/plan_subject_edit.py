@@ -18,6 +18,8 @@ from tasks.resources import checkpoint
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def plan_subject_edit(baseline: ModelIdentity, subject: ModelIdentity, spec: EditSpec) -> SubjectEdit:
+def plan_subject_edit(
+    baseline: ModelIdentity, subject: ModelIdentity, spec: EditSpec, seq_len: int
+) -> SubjectEdit:
     """What is done to the subject; an error where the two cannot be compared."""
-    return plan(checkpoint(baseline.root), checkpoint(subject.root), spec)
+    return plan(checkpoint(baseline.root), checkpoint(subject.root), spec, seq_len=seq_len)

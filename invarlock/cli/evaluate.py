@@ -177,5 +177,5 @@ def _prepare(request: EvaluationRequest, settings: EvaluationSettings, *, talk: 
         )
         from invarlock.measure.subject_edit import plan_subject_edit  # imports torch, and --help needs none
 
-        plan_subject_edit(baseline, subject, settings.edit)
+        plan_subject_edit(baseline, subject, settings.edit, seq_len=settings.preset.dataset.seq_len)
         prepare_environment()

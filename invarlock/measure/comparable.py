@@ -1,19 +1,23 @@
 """Whether two checkpoints can be compared at all: from configs, headers and tokenizers, before any work.
 
-What the guards can judge is not looked at here: broken ties, extra parameters, config fields that keep every shape.
+What the guards can judge is not looked at here: broken ties and extra parameters.
 """
 
 from __future__ import annotations
+
+import json
 
 from invarlock.checkpoints.checkpoint import Checkpoint
 from invarlock.checkpoints.modules import tied_paths
 from invarlock.checkpoints.parameters import parameters_of
 from invarlock.data.tokenizer import hash_tokenizer_files
 from invarlock.errors import DataError, ModelError
+from invarlock.measure.invariants import graph_config
 from invarlock.measure.metric_kind import MetricKind, metric_kind
 from invarlock.measure.vocabulary import digest_tokens
 
-_NAMED = 5  # of the parameters that do not pair
+_NAMED = 5  # of the parameters or fields that do not pair
+_TIES = "tie_word_embeddings"  # the invariants guard tells of ties
 
 
 def require_comparable(baseline: Checkpoint, subject: Checkpoint) -> None:
@@ -23,12 +27,13 @@ def require_comparable(baseline: Checkpoint, subject: Checkpoint) -> None:
 
     Raises
     ------
-    ModelError: another model_type or kind of model, a parameter that the subject lacks or has in another shape;
-        names file, key or parameter.
+    ModelError: another model_type or kind of model, a parameter that the subject lacks or has in another shape, a
+        config field that shapes the graph and differs; names file, key or parameter.
     DataError: a tokenizer that gives other tokens, or none.
     """
     _require_kind(baseline, subject)
     _require_parameters(baseline, subject)
+    _require_graph(baseline, subject)
     _require_tokens(baseline, subject)
 
 
@@ -65,6 +70,21 @@ def _require_parameters(baseline: Checkpoint, subject: Checkpoint) -> None:
                 where=f"{ours[name].file}: {ours[name].name}",
                 fix="give a subject that was made from the baseline",
             )
+
+
+def _require_graph(baseline: Checkpoint, subject: Checkpoint) -> None:
+    ours, theirs = graph_config(subject), graph_config(baseline)
+    differing = [
+        f"{name} is {json.dumps(ours.get(name))}, in the baseline {json.dumps(theirs.get(name))}"
+        for name in sorted(ours.keys() | theirs.keys())
+        if ours.get(name) != theirs.get(name) and name != _TIES
+    ]
+    if differing:
+        raise ModelError(
+            f"another architecture: {'; '.join(differing[:_NAMED])}",
+            where=subject.root / "config.json",
+            fix="give a subject that was made from the baseline, with its config",
+        )
 
 
 def _require_tokens(baseline: Checkpoint, subject: Checkpoint) -> None:

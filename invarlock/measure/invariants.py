@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import torch
+from pydantic import JsonValue
 
 from invarlock.checkpoints.checkpoint import TensorSource
 from invarlock.checkpoints.effective_config import effective_config
@@ -69,8 +71,13 @@ def norm_layers(source: TensorSource) -> tuple[str, ...]:
 
 def hash_graph_config(source: TensorSource) -> str:
     """Hex SHA-256 over the config fields that shape the graph, omissions filled in."""
+    return digest_of(graph_config(source))
+
+
+def graph_config(source: TensorSource) -> Mapping[str, JsonValue]:
+    """The config fields that shape the graph, omissions filled in."""
     config = effective_config(source)
-    return digest_of({name: value for name, value in config.items() if not _NOT_GRAPH.fullmatch(name)})
+    return {name: value for name, value in config.items() if not _NOT_GRAPH.fullmatch(name)}
 
 
 def _finite(tensor: torch.Tensor) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from invarlock.checkpoints.checkpoint import Checkpoint
+from invarlock.checkpoints.effective_config import positions_of
 from invarlock.checkpoints.modules import module_path
 from invarlock.errors import ModelError
 from invarlock.measure.build_model import build_model
@@ -76,7 +77,7 @@ def load_model(
         dtype=dtype,
         device=device,
         vocabulary=int(module.config.vocab_size),
-        longest=_longest(module, checkpoint.model_type),
+        longest=positions_of(module.config, checkpoint.model_type),
         masking=masking_tokens(checkpoint) if kind is MetricKind.MASKED else None,
         model_type=checkpoint.model_type,
     )
@@ -152,11 +153,3 @@ def _parameter_of(
             fix="an edit keeps shapes",
         )
     return parameter
-
-
-def _longest(module: PreTrainedModel, model_type: str) -> int | None:
-    positions = getattr(module.config, "max_position_embeddings", None)
-    if positions is None or model_type == "t5":
-        return None
-    # RoBERTa counts positions from the padding token's id plus one.
-    return int(positions) - (module.config.pad_token_id + 1 if model_type == "roberta" else 0)

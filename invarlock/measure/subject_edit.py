@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from invarlock.checkpoints.architectures import ARCHITECTURES
 from invarlock.checkpoints.checkpoint import Checkpoint, TensorSource
+from invarlock.checkpoints.effective_config import longest_window
 from invarlock.config import EditSpec
 from invarlock.edits.plan import plan_edit
 from invarlock.edits.planned_edit import PlannedEdit
+from invarlock.errors import ConfigError
 from invarlock.measure.branch_records import Tap
 from invarlock.measure.comparable import require_comparable
 from invarlock.measure.fused_experts import refuse_fused_experts
@@ -21,13 +23,22 @@ class SubjectEdit(Record):
     taps: tuple[Tap, ...]
 
 
-def plan_subject_edit(baseline: Checkpoint, subject: Checkpoint, spec: EditSpec) -> SubjectEdit:
-    """Check that the two models can be compared, and that ``spec`` fits the subject.
+def plan_subject_edit(
+    baseline: Checkpoint, subject: Checkpoint, spec: EditSpec, *, seq_len: int
+) -> SubjectEdit:
+    """Check that the two models can be compared and take windows of ``seq_len``, and that ``spec`` fits the subject.
 
-    Raises what :func:`require_comparable` and :func:`plan_edit` raise, and ModelError for an edit that cannot run live.
-    An architecture whose branches are not known has no taps.
+    Raises what :func:`require_comparable` and :func:`plan_edit` raise, ModelError for an edit that cannot run live, and
+    ConfigError for windows that are too long. An architecture whose branches are not known has no taps.
     """
     require_comparable(baseline, subject)
+    longest = longest_window(baseline)
+    if longest is not None and seq_len > longest:
+        raise ConfigError(
+            f"windows of {seq_len} tokens, the model takes {longest}",
+            where="dataset.seq_len of the preset",
+            fix=f"lower it to {longest} or less",
+        )
     edit = plan_edit(spec.name, spec.plan, subject)
     if edit is not None:
         refuse_fused_experts(edit.tensors)

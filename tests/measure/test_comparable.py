@@ -9,8 +9,11 @@ import transformers as hf
 from safetensors.torch import load_file, save_file
 
 from invarlock.checkpoints.checkpoint import open_checkpoint
-from invarlock.errors import DataError, ModelError
+from invarlock.checkpoints.effective_config import longest_window
+from invarlock.config import EditSpec
+from invarlock.errors import ConfigError, DataError, ModelError
 from invarlock.measure.comparable import require_comparable
+from invarlock.measure.subject_edit import plan_subject_edit
 from tests.measure.tiny_models import BUILDERS, build, save_tokenizer
 
 
@@ -181,5 +184,22 @@ def test_other_shards_compare(pair):
     require_comparable(*pair("gpt2", shard))
 
 
-def test_config_fields_that_keep_shapes_compare(pair):
-    require_comparable(*pair("gpt2", lambda f: configure(f, n_head=8, activation_function="relu")))
+def test_config_fields_that_keep_shapes_are_another_architecture(pair):
+    with pytest.raises(ModelError, match=r'activation_function is "relu".*n_head is 8') as caught:
+        require_comparable(*pair("gpt2", lambda f: configure(f, n_head=8, activation_function="relu")))
+    assert caught.value.where.endswith("config.json")
+
+
+def test_a_broken_tie_is_for_the_invariants_guard(pair):
+    require_comparable(*pair("gpt2", lambda f: configure(f, tie_word_embeddings=False)))
+
+
+def test_windows_longer_than_the_model_takes_are_refused_from_the_config(
+    saved,
+):
+    source = open_checkpoint(str(saved("gpt2")))
+    longest = longest_window(source)
+    assert longest is not None
+    plan_subject_edit(source, source, EditSpec(), seq_len=longest)
+    with pytest.raises(ConfigError, match=f"the model takes {longest}"):
+        plan_subject_edit(source, source, EditSpec(), seq_len=longest + 1)
