@@ -25,6 +25,8 @@ _WIDE = 110  # columns from which a note has a column of its own
 
 def show_explanation(told: Explanation) -> None:
     """Print ``told`` for a person."""
+    if told.caution:
+        out.print(f"[bold red]{escape(told.caution)}[/]\n")
     out.print(
         f"{_VERDICTS[told.outcome]}  [bold]{escape(told.subject.id)}[/] against [bold]{escape(told.baseline.id)}[/]"
     )

@@ -11,7 +11,7 @@ import typer
 from invarlock.errors import ConfigError
 
 if TYPE_CHECKING:
-    from invarlock.reports.evaluation_report import EvaluationReport
+    from invarlock.reports.verify_runs import CheckedReport
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,17 +42,22 @@ def explain(
 
     Or:  invarlock report explain --evaluation-report reports/evaluation/1f2e3d4c5b6a/evaluation.report.json
 
-    Exit codes: 0 explained, whatever the verdict was; 2 unreadable, or of another schema version.
+    An evaluation report is compared with the two runs beside it first; explain says so where it cannot, or differs.
+
+    Exit codes: 0 explained, whatever the verdict was; 1 the report contradicts its runs; 2 unreadable, or of another
+    schema version.
     """
     # Late: judging imports scipy, and --help needs none of it.
     from invarlock.cli.explanation_view import show_explanation
     from invarlock.reports.explain import explain as explain_report
 
-    told = explain_report(_chosen(report, baseline, evaluation_report))
+    chosen = _chosen(report, baseline, evaluation_report)
+    told = explain_report(chosen.report, chosen.caution)
     if as_json:
         print(json.dumps(told.model_dump(mode="json"), indent=2))
     else:
         show_explanation(told)
+    raise typer.Exit(int(chosen.contradicted))
 
 
 @app.command()
@@ -89,32 +94,40 @@ def html(
     """Make the page of an evaluation anew: one file, readable on a phone, nothing loaded from the network.
 
     Example:  invarlock report html reports/evaluation/1f2e3d4c5b6a/evaluation.report.json --out page.html
+
+    Exit codes: 0 made; 1 the report contradicts its runs, and the page is made from them and says so; 2 a file is
+    missing, unreadable or of another schema version.
     """
+    from invarlock.cli.console import err
     from invarlock.files import write_atomic
     from invarlock.reports.evaluation_files import read_record
     from invarlock.reports.evaluation_html import evaluation_html
     from invarlock.reports.evaluation_manifest import BASELINE_RUN, PAGE, SUBJECT_RUN
-    from invarlock.reports.evaluation_report import EvaluationReport
     from invarlock.reports.evaluation_run import EvaluationRun
+    from invarlock.reports.verify_runs import check_report
 
-    page = evaluation_html(
-        read_record(report, EvaluationReport),
-        read_record(report.parent / BASELINE_RUN, EvaluationRun),
-        read_record(report.parent / SUBJECT_RUN, EvaluationRun),
+    baseline, subject = (
+        read_record(report.parent / name, EvaluationRun) for name in (BASELINE_RUN, SUBJECT_RUN)
     )
+    checked = check_report(report)
+    page = evaluation_html(checked.report, baseline, subject, checked.caution)
     place = out or Path(PAGE)
     write_atomic(place, page.encode())
     print(place)
+    if checked.contradicted:
+        err.print(checked.caution, markup=False)
+        raise typer.Exit(1)
 
 
-def _chosen(report: Path | None, baseline: Path | None, evaluation_report: Path | None) -> EvaluationReport:
+def _chosen(report: Path | None, baseline: Path | None, evaluation_report: Path | None) -> CheckedReport:
     from invarlock.reports.compare_runs import compare_runs
     from invarlock.reports.evaluation_files import read_record
-    from invarlock.reports.evaluation_report import EvaluationReport
     from invarlock.reports.evaluation_run import EvaluationRun
+    from invarlock.reports.verify_runs import CheckedReport, check_report
 
     if evaluation_report is not None and report is None and baseline is None:
-        return read_record(evaluation_report, EvaluationReport)
+        return check_report(evaluation_report)
     if evaluation_report is not None or report is None or baseline is None:
         raise ConfigError("which evaluation is not clear from the options", fix=_GIVE)
-    return compare_runs(read_record(baseline, EvaluationRun), read_record(report, EvaluationRun))
+    runs = read_record(baseline, EvaluationRun), read_record(report, EvaluationRun)
+    return CheckedReport(report=compare_runs(*runs))

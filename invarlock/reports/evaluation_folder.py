@@ -41,9 +41,9 @@ def write_evaluation(
         folder.write_text(f"configs/{source.name}", source.text)
     folder.write_json(REPORT, report.model_dump(mode="json"))
     filed = EvaluationReport.model_validate_json(canonical_json(report))
-    runs = [EvaluationRun.model_validate_json(canonical_json(run)) for run in (baseline, subject)]
+    before, after = (EvaluationRun.model_validate_json(canonical_json(run)) for run in (baseline, subject))
     folder.write_text(MARKDOWN, evaluation_markdown(filed))
-    folder.write_text(PAGE, evaluation_html(filed, *runs))
+    folder.write_text(PAGE, evaluation_html(filed, before, after))
     commit = report.volatile.work.commit if report.volatile else None
     folder.publish(manifest_of(evidence.plan, folder.hashes(), commit))
 

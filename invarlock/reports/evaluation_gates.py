@@ -51,8 +51,10 @@ def banner(explained: Explanation) -> Markup:
     """The verdict, and why."""
     tone = _TONES[explained.outcome]
     code = badge(f"exit code {explained.exit_code}", tone)
+    caution = element("p", element("strong", explained.caution)) if explained.caution else Markup()
     return element(
         "div",
+        caution,
         element("div", element("strong", WORDS[explained.outcome]), code, kind="head"),
         element("p", explained.headline),
         items(explained.reasons),

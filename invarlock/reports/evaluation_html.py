@@ -15,12 +15,14 @@ from invarlock.reports.html_page import element, page
 from invarlock.reports.module_tables import activations, weights
 
 
-def evaluation_html(report: EvaluationReport, baseline: EvaluationRun, subject: EvaluationRun) -> str:
+def evaluation_html(
+    report: EvaluationReport, baseline: EvaluationRun, subject: EvaluationRun, caution: str = ""
+) -> str:
     """The page. Equal records give equal bytes; what differs between two runs of one evaluation is its last lines.
 
-    baseline, subject: the two runs that ``report`` compares.
+    baseline, subject: the two runs that ``report`` compares; caution: what to say first.
     """
-    explained = explain(report)
+    explained = explain(report, caution)
     return page(
         f"{WORDS[explained.outcome]}: {report.subject_ref.id} against {report.baseline_ref.id}",
         head(explained),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from invarlock.evaluation.evaluation_plan import Assurance
 from invarlock.gates.support import GateStatus
 from invarlock.reports.evaluation_reasons import evaluation_reasons, tail_underpowered
-from invarlock.reports.evaluation_report import Outcome, Validation, VerdictBlock
+from invarlock.reports.evaluation_report import EvaluationReport, Outcome, Validation, VerdictBlock
 from invarlock.reports.evaluation_run import EvaluationRun
 from invarlock.reports.guard_sections import GuardSections
 from invarlock.reports.loss_comparison import LossComparison
@@ -35,10 +35,50 @@ def decide(
 ) -> VerdictBlock:
     """aborted: a part was not measured, or a spike; fail: a flag is false, or strict assurance and too little
     evidence; else pass."""
+    reasons = tuple(evaluation_reasons(baseline, subject, losses, guards))
+    unmeasured = bool(baseline.failures or subject.failures)
+    strict = subject.terms.assurance is Assurance.STRICT
+    return _verdict(losses, validation, reasons, unmeasured=unmeasured, strict=strict)
+
+
+def decide_alone(report: EvaluationReport) -> EvaluationReport:
+    """``report`` with flags and verdict made again from its own sections.
+
+    Its reasons stand, and that it was aborted is believed: what could not be measured is in the runs.
+    """
+    losses = LossComparison(
+        windows=report.dataset.windows.stats,
+        primary_metric=report.primary_metric,
+        gate=report.primary_metric_gate,
+        tail=report.primary_metric_tail,
+        drift=report.preview_final_drift,
+        spike=report.spike,
+    )
+    guards = GuardSections(
+        invariants=report.invariants, spectral=report.spectral, rmt=report.rmt, variance=report.variance
+    )
+    validation = validate(losses, guards)
+    verdict = _verdict(
+        losses,
+        validation,
+        report.verdict.reasons,
+        unmeasured=report.verdict.outcome is Outcome.ABORTED,
+        strict=report.terms.assurance is Assurance.STRICT,
+    )
+    return report.model_copy(update={"validation": validation, "verdict": verdict})
+
+
+def _verdict(
+    losses: LossComparison,
+    validation: Validation,
+    reasons: tuple[str, ...],
+    *,
+    unmeasured: bool,
+    strict: bool,
+) -> VerdictBlock:
     failed = tuple(name for name, flag in validation if name != "hysteresis_applied" and not flag)
     underpowered = _underpowered(losses)
-    strict = subject.terms.assurance is Assurance.STRICT
-    if baseline.failures or subject.failures or (losses.spike is not None and losses.spike.spiked):
+    if unmeasured or (losses.spike is not None and losses.spike.spiked):
         outcome = Outcome.ABORTED
     elif failed or (strict and underpowered):
         outcome = Outcome.FAIL
@@ -49,7 +89,7 @@ def decide(
         exit_code=EXIT_CODES[outcome],
         failed=failed,
         underpowered=underpowered,
-        reasons=tuple(evaluation_reasons(baseline, subject, losses, guards)),
+        reasons=reasons,
     )
 
 

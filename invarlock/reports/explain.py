@@ -16,8 +16,8 @@ from invarlock.reports.next_steps import next_steps
 from invarlock.reports.number_text import counted, listed
 
 
-def explain(report: EvaluationReport) -> Explanation:
-    """The records that terminal, Markdown and page are made from. Everything in them is in ``report``."""
+def explain(report: EvaluationReport, caution: str = "") -> Explanation:
+    """The records that terminal, Markdown and page are made from. Everything else in them is in ``report``."""
     gates = (
         explain_metric(report),
         explain_tail(report),
@@ -28,6 +28,7 @@ def explain(report: EvaluationReport) -> Explanation:
         explain_spike(report),
     )
     return Explanation(
+        caution=caution,
         outcome=report.verdict.outcome,
         exit_code=report.verdict.exit_code,
         headline=_headline(report.verdict, gates),
@@ -61,7 +62,12 @@ def _headline(verdict: VerdictBlock, gates: tuple[GateExplanation, ...]) -> str:
         case Outcome.FAIL:
             return f"{counted(len(failed), 'gate')} of {len(gates)} failed: {listed(failed)}."
         case Outcome.ABORTED:
-            return "The subject is damaged, or something that a verdict rests on could not be measured."
+            unjudged = [gate.title for gate in gates if not gate.judged]
+            return (
+                f"No verdict: what these rest on could not be measured: {listed(unjudged)}."
+                if unjudged
+                else "The subject is damaged: nothing else about it is worth judging."
+            )
 
 
 def _data(data: DatasetSection) -> str:

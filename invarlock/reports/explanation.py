@@ -125,8 +125,10 @@ class PolicyUsed(Record):
 class Explanation(Record):
     """The whole evaluation. headline: the verdict as a sentence; reasons: what failed and why; next_steps: what to do.
 
-    data: what was evaluated, a sentence.
+    data: what was evaluated, a sentence. caution: what must be known first where the report was not found true.
     """
+
+    caution: str = ""
 
     outcome: Outcome
     exit_code: int

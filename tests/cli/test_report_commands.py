@@ -16,7 +16,10 @@ from tests.cli.run_cli import run_cli
 from tests.flows.evaluations import write_edit, write_preset
 from tests.reports.evaluations import evaluate_here, report_of, write_here
 
-EDIT = "edit: {name: quant_rtn, plan: {bitwidth: 3}}\nguards: {metrics: {pm_ratio: {min_tokens: 10}}}\n"
+EDIT = """
+edit: {name: quant_rtn, plan: {bitwidth: 2}}
+guards: {metrics: {pm_ratio: {min_tokens: 10, min_token_fraction: 0.0}}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def test_explain_prints_every_gate(
         for each in gate.comparisons:
             assert each.what in ran.out
             assert each.rule_text in ran.out
-    assert "metrics.pm_ratio set by config: min_tokens 10" in ran.out
+    assert "metrics.pm_ratio set by config: min_token_fraction 0.0, min_tokens 10" in ran.out
     assert "rmt set by edit:quant_rtn: deadband 0.15" in ran.out
     assert explanation.policy.digest in ran.out
 
@@ -151,3 +154,73 @@ def test_help_has_an_example(command: str, capfd: pytest.CaptureFixture[str]) ->
     assert ran.code == 0
     assert f"invarlock report {command}" in ran.out
     assert "Example" in ran.out
+
+
+@pytest.fixture
+def forged(folder: Path, tmp_path: Path) -> Path:
+    """A copy of the evaluation whose report says that it passed."""
+    place = shutil.copytree(folder, tmp_path / "forged") / REPORT
+    document = json.loads(place.read_bytes())
+    assert document["verdict"]["outcome"] == "fail"
+    document["validation"] = dict.fromkeys(document["validation"], True)
+    document["verdict"] |= {"outcome": "pass", "exit_code": 0, "failed": [], "reasons": []}
+    place.write_text(json.dumps(document))
+    return place
+
+
+def without_runs(report: Path) -> Path:
+    for name in (BASELINE_RUN, SUBJECT_RUN):
+        (report.parent / name).unlink()
+    return report
+
+
+def test_explain_does_not_believe_an_edited_report(forged: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ran = run_cli(capfd, "report", "explain", "--evaluation-report", forged)
+    assert ran.code == 1
+    assert ran.out.startswith(f"Not verified: {REPORT}: validation.")
+    told = json.loads(run_cli(capfd, "report", "explain", "--evaluation-report", forged, "--json").out)
+    assert "the runs beside it give false" in told["caution"]
+    assert f"invarlock report verify {forged}" in told["caution"]
+    assert told["outcome"] == "fail"
+    assert "failed" in told["headline"]
+
+
+def test_explain_of_an_edited_run(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    place = shutil.copytree(folder, tmp_path / "edited")
+    run = json.loads((place / SUBJECT_RUN).read_bytes())
+    run["windows"]["final"][0]["nll"] += 1e-3
+    (place / SUBJECT_RUN).write_text(json.dumps(run))
+    ran = run_cli(capfd, "report", "explain", "--evaluation-report", place / REPORT)
+    assert ran.code == 1
+    assert ran.out.startswith("Not verified: ")
+
+
+def test_explain_without_the_runs_says_that_nothing_was_checked(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    alone = without_runs(shutil.copytree(folder, tmp_path / "alone") / REPORT)
+    ran = run_cli(capfd, "report", "explain", "--evaluation-report", alone, "--json")
+    assert ran.code == 0
+    told = json.loads(ran.out)
+    assert told["caution"].startswith("Not checked: baseline/report.json and subject/report.json not found")
+    assert told["outcome"] == "fail"
+
+
+def test_a_lone_report_cannot_contradict_its_own_sections(
+    forged: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ran = run_cli(capfd, "report", "explain", "--evaluation-report", without_runs(forged), "--json")
+    assert ran.code == 1
+    told = json.loads(ran.out)
+    assert "its own sections give false" in told["caution"]
+    assert told["outcome"] == "fail"
+
+
+def test_the_page_of_an_edited_report_says_so(
+    forged: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ran = run_cli(capfd, "report", "html", forged, "--out", tmp_path / "page.html")
+    assert ran.code == 1
+    assert "Not verified" in ran.err
+    page = (tmp_path / "page.html").read_text()
+    assert page.index("Not verified: ") < page.index("<strong>Fail</strong>")
