@@ -74,9 +74,11 @@ def _tail(tail: TailFlag) -> str:
 
 def _drift(losses: LossComparison) -> Iterator[str]:
     drift = losses.drift
-    if drift is None and losses.primary_metric is not None:
+    if drift is None or drift.acceptable:
+        return
+    if drift.relative_drift is None:
         yield "A model predicts no token right on preview or final windows: whether it drifts cannot be judged."
-    if drift is not None and not drift.acceptable:
+    else:
         yield (
             f"From preview to final windows the subject's metric changes {number(drift.relative_drift)} times as much "
             f"as the baseline's; {number(drift.lowest)} to {number(drift.highest)} is allowed."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from invarlock.gates.preview_drift import DriftFlag
 from invarlock.gates.support import GateStatus
 from invarlock.gates.tail import TailFlag
 from invarlock.reports.evaluation_report import EvaluationReport
@@ -86,23 +87,39 @@ def explain_drift(report: EvaluationReport) -> GateExplanation:
             finding=UNJUDGED,
             judged=False,
         )
-    drifts = f"{number(drift.drift)} for the subject and {number(drift.baseline_drift)} for the baseline"
-    side = "within" if drift.acceptable else "outside"
     return GateExplanation(
         flag=flag,
         title=title,
-        status=GateStatus.ENFORCED,
+        status=drift.status,
         acceptable=acceptable,
-        finding=f"Final over preview is {drifts}; the one over the other is {side} the band.",
-        comparisons=(
-            Comparison(
-                what="drift over the baseline's",
-                value=drift.relative_drift,
-                relation=Relation.WITHIN,
-                limit=(drift.lowest, drift.highest),
-                holds=drift.acceptable,
-                note="the band is fixed",
-            ),
+        finding=_drift_finding(drift),
+        comparisons=_drift_comparisons(drift),
+    )
+
+
+def _drift_finding(drift: DriftFlag) -> str:
+    ours, theirs = (
+        "undefined" if each is None else number(each) for each in (drift.drift, drift.baseline_drift)
+    )
+    weak = drift.status is GateStatus.UNDERPOWERED
+    return (
+        f"Final over preview is {ours} for the subject and {theirs} for the baseline; the one over the other is "
+        f"{'within' if drift.within else 'outside'} the band."
+        f"{' It rests on what the primary metric rests on, which is too little to decide anything.' if weak else ''}"
+    )
+
+
+def _drift_comparisons(drift: DriftFlag) -> tuple[Comparison, ...]:
+    if drift.relative_drift is None:
+        return ()
+    return (
+        Comparison(
+            what="drift over the baseline's",
+            value=drift.relative_drift,
+            relation=Relation.WITHIN,
+            limit=(drift.lowest, drift.highest),
+            holds=drift.within,
+            note="the band is fixed",
         ),
     )
 

@@ -10,6 +10,7 @@ from invarlock.gates.pairing import ArmWindows, require_pairing
 from invarlock.gates.preview_drift import DriftFlag, MetricPair, judge_drift
 from invarlock.gates.primary_metric import AccuracyFlag, RatioFlag, judge_accuracy, judge_ratio
 from invarlock.gates.spike import SpikeCheck, look_for_spike
+from invarlock.gates.support import GateStatus
 from invarlock.gates.tail import TailFlag, judge_tail
 from invarlock.metrics.accuracy import accuracy, accuracy_metric
 from invarlock.metrics.paired_ratio import ratio_with_interval
@@ -51,7 +52,7 @@ def compare_losses(baseline: EvaluationRun, subject: EvaluationRun) -> LossCompa
         primary_metric=metric,
         gate=gate,
         tail=judge_tail(pairs.deltas, subject.resolved_policy.metrics.pm_tail),
-        drift=None if metric is None else _judge_drift(metric),
+        drift=_judge_drift(metric, gate.status) if metric and gate else None,
         spike=look_for_spike(weighted_mean(pairs.deltas, pairs.tokens)),
     )
 
@@ -130,10 +131,7 @@ def _judge_accuracy(baseline: EvaluationRun, subject: EvaluationRun) -> Judged:
     )
 
 
-def _judge_drift(metric: PerplexityBlock | AccuracyBlock) -> DriftFlag | None:
-    """None where nothing was right on some windows: an accuracy of 0 has no drift."""
+def _judge_drift(metric: PerplexityBlock | AccuracyBlock, status: GateStatus) -> DriftFlag:
     subject = MetricPair(preview=metric.preview, final=metric.final)
     baseline = MetricPair(preview=metric.baseline_preview, final=metric.baseline_final)
-    if 0.0 in (subject.preview, subject.final, baseline.preview, baseline.final):
-        return None
-    return judge_drift(subject, baseline)
+    return judge_drift(subject, baseline, status)

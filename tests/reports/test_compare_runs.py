@@ -233,10 +233,33 @@ def test_the_accuracy_turns_at_its_limit(unedited: Evidence, lost: int, acceptab
 
 def test_an_accuracy_of_nothing_has_no_drift(unedited: Evidence) -> None:
     report = compared(under(with_hits(unedited, [15] * 16, [0] * 16)))
-    assert report.preview_final_drift is None
+    assert report.preview_final_drift is not None
+    assert report.preview_final_drift.relative_drift is None
     assert not report.validation.preview_final_drift_acceptable
     assert report.verdict.exit_code == 1
     assert any("no token right" in reason for reason in report.verdict.reasons)
+
+
+def test_a_baseline_that_hits_nothing_holds_against_itself(unedited: Evidence) -> None:
+    report = compared(under(with_hits(unedited, [0] * 16, [0] * 16)))
+    assert report.preview_final_drift is not None
+    assert (report.preview_final_drift.drift, report.preview_final_drift.relative_drift) == (None, 1.0)
+    assert (report.verdict.exit_code, report.verdict.reasons) == (0, ())
+
+
+def test_a_handful_of_hits_decides_no_drift(unedited: Evidence) -> None:
+    """Below the metric's floor; from it on the same counts fail."""
+    scored = with_hits(unedited, [1] * 16, [1] * 8 + [2] * 2 + [1] * 6)
+    few, enough = compared(under(scored, MetricsPolicy())), compared(under(scored))
+    for report, acceptable in ((few, True), (enough, False)):
+        drift = report.preview_final_drift
+        assert drift is not None
+        assert (drift.within, drift.relative_drift) == (False, pytest.approx(1.25))
+        assert report.validation.preview_final_drift_acceptable is acceptable
+    assert few.preview_final_drift is not None
+    assert few.preview_final_drift.status is GateStatus.UNDERPOWERED
+    assert few.verdict.exit_code == 0
+    assert enough.verdict.failed == ("preview_final_drift_acceptable",)
 
 
 def test_hits_of_other_windows_do_not_pair(unedited: Evidence) -> None:

@@ -192,6 +192,16 @@ def test_drift_outside_its_band(unedited: Evidence) -> None:
     assert row(found, "drift over the baseline's").rule_text == "within 0.95 to 1.05"
 
 
+def test_a_drift_on_too_little_is_told_apart(unedited: Evidence) -> None:
+    found = explained(with_deltas(unedited, [0.0] * 8, [0.08] * 8), "preview_final_drift_acceptable")
+    assert (found.acceptable, found.status) == (True, GateStatus.UNDERPOWERED)
+    assert "outside the band. It rests on what the primary metric rests on" in found.finding
+    assert not row(found, "drift over the baseline's").holds
+    undefined = explained(with_hits(under(unedited), [0] * 16, [1] * 16), "preview_final_drift_acceptable")
+    assert "undefined for the baseline" in undefined.finding
+    assert (undefined.acceptable, undefined.comparisons) == (False, ())
+
+
 def test_a_spike_aborts(unedited: Evidence) -> None:
     told = explain(report_of(everywhere(under(unedited), 1.0)))
     assert told.outcome is Outcome.ABORTED
