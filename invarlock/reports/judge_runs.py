@@ -16,6 +16,7 @@ from invarlock.measure.records import ModelIdentity, WindowHits, WindowLoss
 from invarlock.metrics.perplexity import PerplexityMetric, perplexity_metric
 from invarlock.reports.evaluation_guards import judge_guards
 from invarlock.reports.evaluation_run import EvaluationRun, EvaluationTerms, HitsBlock, Role
+from invarlock.reports.planned_evidence import require_planned
 from invarlock.reports.run_report import EditBlock, ModelBlock, WindowsBlock
 from invarlock.reports.run_source import RunSource, edit_block, on_windows
 
@@ -34,8 +35,9 @@ def judge_runs(plan: EvaluationPlan, measured: Measured) -> Runs:
     """Judge both models by the plan's policy against the baseline's measurements; the baseline against itself.
 
     A part that was not measured leaves its guard blocked and its metrics None, with the failure beside them.
-    Raises DataError for windows that are not the schedule's, and what :func:`judge_guards` raises.
+    Raises DataError for measurements that are not those of the plan, and what :func:`judge_guards` raises.
     """
+    require_planned(plan, measured)
     terms = _terms(plan, measured)
     baseline, subject = (_judge(plan, terms, measured, role) for role in (Role.BASELINE, Role.SUBJECT))
     return Runs(baseline=baseline, subject=subject)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from invarlock.evaluation.evaluation_plan import MetricChoice
 from invarlock.evaluation.measured import ArmMeasured, Evidence
 from invarlock.measure.arm_records import Failure, Part
-from invarlock.measure.records import WindowHits
+from invarlock.measure.records import WindowHits, WindowLoss
 from invarlock.policy.metrics import AccuracyGate, MetricsPolicy, RatioGate, SamplingFloors, TailGate
 from invarlock.policy.resolution import resolve_policy
 from invarlock.policy.schema import TierPolicy
@@ -35,7 +35,17 @@ def with_deltas(evidence: Evidence, preview: Sequence[float], final: Sequence[fl
         loss.model_copy(update={"nll": loss.nll + shift * loss.tokens})
         for loss, shift in zip(evidence.measured.baseline.losses, shifts, strict=True)
     )
-    return with_subject(evidence, losses=losses)
+    return with_subject(evidence, **losses_of(evidence.measured.subject, losses))
+
+
+def losses_of(arm: ArmMeasured, losses: Sequence[WindowLoss]) -> dict[str, object]:
+    """``losses`` as fields of ``arm``, beside its edge risk too."""
+    known = {loss.window_id: loss for loss in losses}
+    edges = arm.edges
+    if edges is not None:
+        beside = tuple(known[loss.window_id] for loss in edges.losses)
+        edges = edges.model_copy(update={"losses": beside})
+    return {"losses": tuple(losses), "edges": edges}
 
 
 def everywhere(evidence: Evidence, delta: float) -> Evidence:

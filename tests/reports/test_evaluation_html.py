@@ -21,6 +21,7 @@ from invarlock.reports.explain import explain
 from invarlock.reports.judge_runs import judge_runs
 from tests.browser import layout_of
 from tests.flows.evaluations import write_edit
+from tests.reports.changed_evidence import losses_of
 from tests.reports.evaluations import VOLATILE, evaluate_here
 
 HOSTILE = '<script>alert("&\'")</script>'
@@ -60,7 +61,7 @@ def ruined(evidence: Evidence) -> Judged:
         loss.model_copy(update={"nll": loss.nll + 3 * loss.tokens})
         for loss in evidence.measured.subject.losses
     ]
-    return judge(evidence, losses=tuple(raised))
+    return judge(evidence, **losses_of(evidence.measured.subject, raised))
 
 
 def without_weights(evidence: Evidence) -> Judged:
