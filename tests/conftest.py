@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from invarlock.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from invarlock.reports.null_sweep_result import NullSweepResult
 from invarlock.store.measurement_store import MeasurementStore
 from tasks.local_services import prefect_api_url, prefect_home, prefect_server, quiet_environment
 from tests.measure.tiny_models import save
@@ -59,6 +60,24 @@ def embedded_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         finally:
             _send_what_is_queued()
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def calibrated(embedded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> NullSweepResult:
+    """A finished calibration in MLflow, made for the shipped policy."""
+    from tests.flows.promotions import calibrate  # imports Prefect, which reads the environment then
+
+    return calibrate(tmp_path_factory.mktemp("calibrated"))
+
+
+@pytest.fixture
+def promotion_root(calibrated: NullSweepResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A config root of the test's own, in force, that the calibration was made for."""
+    from tests.flows.promotions import fresh_root
+
+    root = fresh_root(tmp_path / "configs")
+    monkeypatch.setenv("INVARLOCK_CONFIG_ROOT", str(root))
+    return root
 
 
 def _prefect_settings(home: Path, api: str) -> AbstractContextManager[object]:

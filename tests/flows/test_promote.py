@@ -1,0 +1,208 @@
+"""The promotion flow in a worker: it waits for its form through restarts; killed, the next run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+
+from flows.promote import run_promotion
+from invarlock.errors import PromotionError
+from invarlock.home import shipped
+from invarlock.policy.tiers_file import live_tiers_path
+from invarlock.promotion.approval import Approval, approve, draft_approval
+from invarlock.promotion.promotion_config import load_promotion_config
+from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.requests import Request, State, Step, StepRecord
+from invarlock.promotion.steps import record_step
+from invarlock.promotion.verify_history import verify_history
+from invarlock.reports.null_sweep_result import NullSweepResult
+from tasks.deployments import POOL, apply_deployments
+from tasks.local_services import prefect_server
+from tasks.open_request import open_request
+from tasks.waiting_runs import start_waiting, tell_waiting
+
+
+@pytest.fixture
+def request_(promotion_root: Path, calibrated: NullSweepResult) -> Request:
+    """Of ann."""
+    return open_request(Path(calibrated.patch), requester="ann", reason="trained anew")
+
+
+def state(request: Request) -> State:
+    return RequestStore().state(request.id)
+
+
+def work() -> None:
+    """A worker that carries out what is due, and ends."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--run-once"]
+    subprocess.run(command, env=child_environment(), check=True, capture_output=True, timeout=180)
+
+
+def child_environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def run_of(page: str | None) -> FlowRun:
+    assert page is not None
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(UUID(page.rpartition("/")[2]))
+
+
+def answer(run: FlowRun, **given: str) -> dict[str, object]:
+    """As the form in the UI sends it."""
+    address = f"{os.environ['PREFECT_API_URL']}/flow_runs/{run.id}/resume"
+    found = httpx.post(address, json={"run_input": given})
+    assert found.status_code in (200, 201)
+    return dict(found.json())
+
+
+def form_of(run: FlowRun, number: int) -> tuple[dict[str, object], str]:
+    """Schema and text of a form."""
+    with get_client(sync_client=True) as client:
+        kept = {each.key: each for each in client.filter_flow_run_input(run.id, "suspended-", 100, set())}
+    [schema] = [json.loads(each.value) for key, each in kept.items() if key.endswith(f"-{number}-schema")]
+    [text] = [json.loads(each.value) for key, each in kept.items() if key.endswith(f"-{number}-description")]
+    return schema, text
+
+
+@pytest.fixture
+def deployed(embedded_home: Path) -> None:
+    apply_deployments(shipped("deployments/prefect.yaml"))
+
+
+@pytest.mark.slow
+def test_it_waits_for_its_form_through_restarts_of_worker_and_server(
+    request_: Request, deployed: None, embedded_home: Path, promotion_root: Path
+) -> None:
+    old = live_tiers_path(promotion_root).read_bytes()
+    page = start_waiting(request_.id)
+    assert start_waiting(request_.id) == page  # not twice
+    work()
+    run = run_of(page)
+    assert run.state is not None
+    assert run.state.name == "Suspended"
+    assert state(request_) is State.CHECKED
+    schema, text = form_of(run, 1)
+    assert schema["required"] == ["decision", "name", "reason"]
+    assert not any("default" in field for field in schema["properties"].values())  # type: ignore[attr-defined]
+    for told in (request_.change_sha256, request_.base_sha256, "3.849"):
+        assert told in text
+
+    server = prefect_server(embedded_home)
+    url = server.status().url
+    server.stop()
+    assert server.start().url == url
+    for bad in (
+        {},
+        {"decision": "approve", "name": "", "reason": "r"},
+        {"decision": "yes", "name": "b", "reason": "r"},
+    ):
+        refused = answer(run, **bad)
+        assert (refused["status"], run_of(page).state_name) == ("REJECT", "Suspended")
+
+    assert answer(run, decision="approve", name="Ann", reason="mine")["status"] == "ACCEPT"
+    work()
+    assert run_of(page).state_name == "Suspended"
+    assert "four eyes must see it" in form_of(run, 2)[1]
+    assert live_tiers_path(promotion_root).read_bytes() == old
+
+    assert answer(run, decision="approve", name="bea", reason="read it")["status"] == "ACCEPT"
+    work()
+    assert run_of(page).state_name == "Completed"
+    assert state(request_) is State.APPLIED
+    [approval] = RequestStore().records(request_.id, Step.APPROVED, Approval)
+    assert (approval.by, approval.binding) == ("bea", request_.binding)
+    assert live_tiers_path(promotion_root).read_bytes() != old
+    assert verify_history() is None
+
+
+@pytest.mark.slow
+def test_a_decision_outside_the_ui_ends_the_wait(request_: Request, deployed: None) -> None:
+    page = start_waiting(request_.id)
+    work()
+    rejection = StepRecord(
+        binding=request_.binding, by="bea", at=request_.created_at, reason="five runs are too few"
+    )
+    record_step(Step.REJECTED, rejection)
+    assert tell_waiting(request_.id, decision="reject", name="bea", reason="five runs are too few") == [page]
+    assert tell_waiting(request_.id, decision="reject", name="bea", reason="again") == []
+    work()
+    run = run_of(page)
+    assert (run.state_name, run.state and run.state.message) == (
+        "Cancelled", "Rejected by bea: five runs are too few",
+    )  # fmt: skip
+
+
+# Ends itself, as kill -9 does, where a step would begin.
+KILLED = """
+import os, signal, sys
+import flows.promote
+setattr(flows.promote, sys.argv[1], lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+flows.promote.run_promotion(sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [
+        ("known_evaluations", State.REQUESTED),
+        ("keep_checks", State.REQUESTED),
+        ("apply_approved", State.APPROVED),
+        ("register_policy", State.APPLIED),
+    ],
+)
+def test_killed_between_steps_the_next_run_goes_on(
+    step: str, left: State, request_: Request, promotion_root: Path
+) -> None:
+    old = live_tiers_path(promotion_root).read_bytes()
+    if left is not State.REQUESTED:
+        run_promotion(request_.id)
+        approved(request_)
+    command = [sys.executable, "-c", KILLED, step, request_.id]
+    killed = subprocess.run(command, env=child_environment(), capture_output=True, timeout=180)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert state(request_) is left
+    assert verify_history() is None
+    assert (live_tiers_path(promotion_root).read_bytes() == old) == (left is not State.APPLIED)
+    result = run_promotion(request_.id)
+    if left is State.REQUESTED:
+        assert result.state is State.CHECKED
+        approved(request_)
+        result = run_promotion(request_.id)
+    assert result.state is State.APPLIED
+    assert result.registered is not None
+    assert result.entry is not None
+    assert result.entry.number == 1
+
+
+def approved(request: Request) -> None:
+    config = load_promotion_config(RequestStore().files)
+    now = datetime.now(UTC)
+    approve(draft_approval(request, by="bea", reason="read it", at=now, config=config), config, now=now)
+
+
+def test_in_a_process_without_deployment_it_does_not_wait(request_: Request) -> None:
+    result = run_promotion(request_.id)
+    assert (result.state, result.entry) == (State.CHECKED, None)
+    assert result.review is not None
+    assert result.review.passed
+
+
+def test_a_stale_request_is_not_put_before_people(request_: Request, promotion_root: Path) -> None:
+    run_promotion(request_.id)
+    tiers = live_tiers_path(promotion_root)
+    tiers.write_text(tiers.read_text() + "# edited\n")
+    with pytest.raises(PromotionError, match="is stale"):
+        run_promotion(request_.id)
