@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from invarlock.evaluation.evaluation_plan import Assurance
 from invarlock.gates.primary_metric import AccuracyFlag, Finding, RatioFlag
@@ -11,10 +11,11 @@ from invarlock.gates.spike import SpikeCheck
 from invarlock.gates.support import GateStatus
 from invarlock.gates.tail import TailFlag
 from invarlock.guards.report import GuardOutcome, Severity, Violation
+from invarlock.guards.rmt_metrics import RmtStatus
 from invarlock.measure.arm_records import Part
 from invarlock.policy.metrics import TailMode
 from invarlock.reports.evaluation_run import EvaluationRun
-from invarlock.reports.evaluation_sections import SpectralSection
+from invarlock.reports.evaluation_sections import RmtSection, SpectralSection, UnjudgedSection
 from invarlock.reports.guard_sections import GuardSections
 from invarlock.reports.loss_comparison import LossComparison
 from invarlock.reports.number_text import apart, counted, number
@@ -36,7 +37,7 @@ def evaluation_reasons(
     if losses.tail is not None and not losses.tail.acceptable:
         yield _tail(losses.tail)
     yield from _drift(losses)
-    yield from _guards(guards)
+    yield from _guards(guards, {failure.part for run in (baseline, subject) for failure in run.failures})
     yield from _underpowered(losses, strict=subject.terms.assurance is Assurance.STRICT)
 
 
@@ -85,7 +86,8 @@ def _drift(losses: LossComparison) -> Iterator[str]:
         )
 
 
-def _guards(guards: GuardSections) -> Iterator[str]:
+def _guards(guards: GuardSections, unmeasured: Collection[Part]) -> Iterator[str]:
+    """unmeasured: parts of which a reason was given already; a guard that wants one for lack of it has no other."""
     if not guards.invariants.passed:
         yield f"Invariants are broken: {_findings(guards.invariants)}."
     spectral = guards.spectral
@@ -94,10 +96,24 @@ def _guards(guards: GuardSections) -> Iterator[str]:
             f"Weights: {counted(spectral.caps_applied, 'matrix', 'matrices')} stand beyond the caps of their families; "
             f"the budget is {spectral.max_caps}."
         )
-    if not spectral.passed and _fatal(spectral):
+    if isinstance(spectral, SpectralSection) and _fatal(spectral):
         yield f"Weights: {_findings(spectral)}."
-    if not guards.rmt.passed:
-        yield f"Activations: {_findings(guards.rmt)}."
+    if isinstance(spectral, UnjudgedSection) and Part.WEIGHTS not in unmeasured:
+        yield f"Weights cannot be judged: {spectral.reason}."
+    yield from _activations(guards.rmt, unmeasured)
+
+
+def _activations(rmt: RmtSection | UnjudgedSection, unmeasured: Collection[Part]) -> Iterator[str]:
+    if isinstance(rmt, UnjudgedSection) or rmt.status is RmtStatus.UNMEASURED:
+        if not {Part.WEIGHTS, Part.EDGES}.intersection(unmeasured):
+            yield f"Activations cannot be judged: {_findings(rmt)}."
+    elif rmt.epsilon_violations:
+        beyond = [(family.value, rmt.families[family]) for family in rmt.epsilon_violations]
+        told = (f"{name} {' > '.join(apart(edge.edge_cur, edge.allowed))}" for name, edge in beyond)
+        yield (
+            f"RMT: activations stand out from noise more than the baseline's band allows in "
+            f"{counted(len(beyond), 'family', 'families')}: {', '.join(told)}."
+        )
 
 
 def _fatal(guard: GuardOutcome) -> Sequence[Violation]:

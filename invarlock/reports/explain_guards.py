@@ -21,6 +21,7 @@ from invarlock.reports.explanation import Comparison, GateExplanation, Informati
 from invarlock.reports.number_text import counted, listed, number
 
 _SHOWN = 8  # findings listed; the report has them all
+_EDGE_RISK = "Edge risk, how far activations stand out from noise,"
 
 _GATE_WORDS = {
     GateReason.DISABLED: "the tier switches the predictive gate off",
@@ -133,7 +134,7 @@ def explain_rmt(report: EvaluationReport) -> GateExplanation:
         finding=_rmt_finding(section),
         judged=not isinstance(section, UnjudgedSection) and section.status is not RmtStatus.UNMEASURED,
         comparisons=tuple(_rmt_comparisons(section)),
-        notes=_notes(section),
+        notes=_notes(section, but=Severity.FATAL),  # those are the finding, and its comparisons
         settings=settings_of(report, "rmt"),
     )
 
@@ -144,12 +145,18 @@ def _rmt_finding(section: RmtSection | UnjudgedSection) -> str:
     windows = counted(len(section.windows), "window")
     match section.status:
         case RmtStatus.UNMEASURED:
-            return "Not judged: something has no edge risk to compare."
+            return f"Not judged: {_fatal_text(section)}."
         case RmtStatus.UNSTABLE:
             beyond = listed([family.value for family in section.epsilon_violations])
-            return f"Edge risk left its band in {beyond}, on {windows}."
+            return f"{_EDGE_RISK} left its band in {beyond}, on {windows}."
         case RmtStatus.STABLE:
-            return f"Edge risk stays in its band in every family, on {windows}."
+            return f"{_EDGE_RISK} stays in its band in every family, on {windows}."
+
+
+def _fatal_text(section: GuardOutcome) -> str:
+    fatal = [each.message for each in section.violations if each.severity is Severity.FATAL]
+    more = f"; and {len(fatal) - _SHOWN} more" if len(fatal) > _SHOWN else ""
+    return "; ".join(fatal[:_SHOWN]) + more
 
 
 def _rmt_comparisons(section: RmtSection | UnjudgedSection) -> Iterator[Comparison]:
@@ -163,7 +170,12 @@ def _rmt_comparisons(section: RmtSection | UnjudgedSection) -> Iterator[Comparis
             relation=Relation.AT_MOST,
             limit=edge.allowed,
             holds=edge.edge_cur <= edge.allowed,
-            note=f"baseline {number(edge.edge_base)}, ratio {number(edge.ratio)}, epsilon {number(edge.epsilon)}",
+            note=f"baseline {number(edge.edge_base)}, ratio {number(edge.ratio)}, epsilon {number(edge.epsilon)}"
+            + "".join(
+                f"; {each.module}"
+                for each in section.violations
+                if each.family is family and each.severity is Severity.FATAL and each.module
+            ),
         )
 
 
@@ -188,11 +200,12 @@ def _variance_finding(section: VarianceSection | UnjudgedSection) -> str:
     return f"{decided} ({targets} scaled): {_GATE_WORDS[gate.reason]}.{gain}{windows}"
 
 
-def _notes(section: GuardOutcome) -> tuple[str, ...]:
-    """What was found, the worst first, and what the numbers cannot show."""
+def _notes(section: GuardOutcome, *, but: Severity | None = None) -> tuple[str, ...]:
+    """What was found, the worst first, and what the numbers cannot show. but: findings that are told elsewhere."""
     if isinstance(section, UnjudgedSection):
         return section.diagnostics  # the finding says the reason
-    found = sorted(section.violations, key=lambda violation: violation.severity is not Severity.FATAL)
+    told = (violation for violation in section.violations if violation.severity is not but)
+    found = sorted(told, key=lambda violation: violation.severity is not Severity.FATAL)
     more = len(found) - _SHOWN
     rest = (f"and {counted(more, 'finding')} more in the report",) if more > 0 else ()
     return (*(violation.message for violation in found[:_SHOWN]), *rest, *section.diagnostics)

@@ -27,7 +27,6 @@ def explain_tail(report: EvaluationReport) -> GateExplanation:
         finding=UNJUDGED if tail is None else _tail_finding(tail),
         judged=tail is not None,
         comparisons=() if tail is None else _tail_comparisons(tail),
-        notes=() if tail is None else tuple(violation.message for violation in tail.violations),
         settings=settings_of(report, "metrics.pm_tail"),
     )
 

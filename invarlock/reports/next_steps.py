@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from invarlock.gates.primary_metric import Finding
+from invarlock.guards.report import Severity
 from invarlock.reports.evaluation_report import EvaluationReport, Outcome
-from invarlock.reports.evaluation_sections import UnjudgedSection
+from invarlock.reports.evaluation_sections import RmtSection, UnjudgedSection
 from invarlock.reports.number_text import listed
 
 _REPAIR = (
@@ -18,8 +19,7 @@ _CAPS = (
     "invarlock calibrate null-sweep, and review the patch. Do not raise a cap to make one edit pass."
 )
 _BANDS = (
-    "Look at the modules with the largest edge risk. If an edit that you trust fails here, measure this model's own "
-    "band with invarlock calibrate rmt-sweep."
+    "If an edit that you trust fails here, measure this model's own band with invarlock calibrate rmt-sweep."
 )
 _WIDE = (
     "More windows narrow the interval: try --profile release. "
@@ -59,5 +59,14 @@ def _mend(report: EvaluationReport) -> Iterator[str]:
         yield "Compare the losses of preview and final windows: the edit harms the one and not the other."
     if not flags.spectral_stable and not isinstance(report.spectral, UnjudgedSection):
         yield _CAPS
-    if not flags.rmt_stable and not isinstance(report.rmt, UnjudgedSection):
+    if isinstance(report.rmt, RmtSection) and report.rmt.epsilon_violations:
+        yield _softer(report.rmt)
         yield _BANDS
+
+
+def _softer(rmt: RmtSection) -> str:
+    worst = [each.module for each in rmt.violations if each.severity is Severity.FATAL and each.module]
+    return (
+        "The edit gives activations a structure that the baseline's have not, so the model may behave otherwise on "
+        f"other text: use a gentler edit at and before {listed(worst)}, or leave those layers out."
+    )

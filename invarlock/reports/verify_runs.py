@@ -69,4 +69,6 @@ def _first(path: Path, document: Document, judged: EvaluationReport, source: str
     said = {key: value for key, value in document.items() if key != "volatile"}
     expected = judged.model_dump(mode="json", exclude={"volatile"})
     found = next(differences(said, expected), None)
-    return found and Disagreement.of(path.name, found).model_copy(update={"expected_by": source})
+    if found is None:
+        return None
+    return Disagreement.of(path.name, found).model_copy(update={"expected_by": source})

@@ -78,7 +78,8 @@ def test_a_3_bit_subject_fails_and_says_where(quantized: Evidence) -> None:
         edge = report.rmt.families[family]
         assert edge.edge_cur > 1.01 * edge.edge_base
         assert any(
-            f"{family.value}: edge risk {edge.edge_cur:.6g}" in reason for reason in report.verdict.reasons
+            f"{family.value} {edge.edge_cur:.5g} > {edge.allowed:.5g}" in reason
+            for reason in report.verdict.reasons
         )
 
 

@@ -6,10 +6,12 @@ import pytest
 
 from invarlock.evaluation.evaluation_plan import Assurance
 from invarlock.evaluation.measured import Evidence
+from invarlock.families import Family
 from invarlock.gates.support import GateStatus
 from invarlock.measure.arm_records import Part
 from invarlock.policy.metrics import RatioGate, TailGate, TailMode
 from invarlock.policy.resolution import resolve_policy
+from invarlock.policy.rmt import RmtPolicy
 from invarlock.policy.schema import SpectralPolicy, TierPolicy
 from invarlock.policy.tree import flatten
 from invarlock.reports.evaluation_report import EvaluationReport, Outcome
@@ -267,3 +269,36 @@ def test_variance_is_information(quantized: Evidence) -> None:
     assert "variance" not in {each.flag for each in told.gates}
     words = "Worth enabling" if report.variance.enabled else "Not worth enabling"  # type: ignore[union-attr]
     assert told.variance.finding.startswith(words)
+
+
+def test_what_was_not_measured_is_said_once(quantized: Evidence) -> None:
+    for part in Part:
+        told = explain(report_of(without(quantized, part)))
+        assert sum("it gives infinity" in reason for reason in told.reasons) == 1
+        for each in told.gates:
+            assert sum("it gives infinity" in text for text in (each.finding, *each.notes)) <= 1
+        assert told.headline.startswith("No verdict: what these rest on could not be measured: ")
+
+
+def test_bands_that_were_left_are_one_short_reason(quantized: Evidence) -> None:
+    shut = TierPolicy(rmt=RmtPolicy(epsilon_by_family=dict.fromkeys(Family, 0.0), epsilon_default=0.0))
+    policy = resolve_policy("balanced", guards=shut)
+    report = report_of(quantized.model_copy(update={"plan": _with_policy(quantized, policy)}))
+    told = explain(report)
+    beyond = report.rmt.epsilon_violations  # type: ignore[union-attr]
+    assert beyond
+    [reason] = [each for each in told.reasons if each.startswith("RMT: ")]
+    found = gate(told, "rmt_stable")
+    for family in beyond:
+        edge = row(found, f"{family.value}: edge risk")
+        assert f"{family.value} {edge.value_text} > {edge.rule_text.removeprefix('at most ')}" in reason
+    assert not any("is above" in note for note in found.notes)  # its comparisons show it
+    worst = [each.module for each in report.rmt.violations if each.type == "edge_epsilon"]
+    assert any(all(name in step for name in worst) for step in told.next_steps)
+    everything = " ".join([*told.reasons, *(each.finding for each in told.gates), *told.next_steps])
+    assert everything.count("how far activations stand out from noise") == 1
+
+
+def test_a_spike_is_told_as_damage(unedited: Evidence) -> None:
+    told = explain(report_of(everywhere(under(unedited), 1.0)))
+    assert told.headline == "The subject is damaged: nothing else about it is worth judging."
