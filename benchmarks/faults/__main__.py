@@ -28,7 +28,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="invarlock-faults-") as name:
         folder = Path(name)
         demo = shipped("models/pydocs-gpt2")
-        llama = train_llama(demo, folder / "llama")
+        llama = train_llama(demo, folder / "trained_llama")
         models = (
             ("pydocs-gpt2: LayerNorm, tied head", demo, GPT2),
             ("a small Llama: RMSNorm, no biases, a head of its own", llama, LLAMA),
