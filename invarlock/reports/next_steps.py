@@ -19,8 +19,8 @@ _CAPS = (
     "invarlock calibrate null-sweep, and review the patch. Do not raise a cap to make one edit pass."
 )
 _BANDS = (
-    "Whether harmless edits of this model leave the band too: invarlock calibrate rmt-sweep --null benign. Do not widen "
-    "a band to make one edit pass."
+    "Whether harmless edits of this model leave the band too: invarlock calibrate rmt-sweep --null benign. "
+    "Do not widen a band to make one edit pass."
 )
 _WIDE = (
     "More windows narrow the interval: try --profile release. "
