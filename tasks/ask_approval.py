@@ -20,10 +20,11 @@ from pydantic import Field
 
 from invarlock.digests import digest_of
 from invarlock.errors import PromotionError
+from invarlock.policy.key_document import value_text
 from invarlock.promotion.approval import approve, draft_approval, reject
 from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.requests import Request
-from invarlock.promotion.review import Review
+from invarlock.promotion.review import Review, change_text
 from invarlock.promotion.review_text import review_markdown
 
 _PATIENCE = timedelta(days=30)  # then Prefect fails the run; the request stays open
@@ -93,4 +94,13 @@ def _take(request: Request, answer: Answer, at: datetime, config: PromotionConfi
 def _description(request: Request, review: Review, config: PromotionConfig, flaws: list[str]) -> str:
     told = f"**The last answer did not count:** {flaws[-1]}\n\n" if flaws else ""
     signed = _SIGNED.format(id=request.id) if config.signatures.required else ""
-    return told + signed + review_markdown(review)
+    return f"{told}{signed}{_changes(review)}\n\n{review_markdown(review)}"
+
+
+def _changes(review: Review) -> str:
+    """First what matters: the form shows a few narrow lines before it scrolls."""
+    return "\n".join(
+        f"- `{change.path}` **{value_text(change.old)} → {value_text(change.new)}** {change_text(change)} "
+        f"{change.direction.value}"
+        for change in (each.change for each in review.changes)
+    )
