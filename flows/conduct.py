@@ -12,7 +12,6 @@ from prefect import Flow, Task
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.settings import temporary_settings
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from invarlock import progress
 from invarlock.calibration.sweep_plan import Cell, SweepPlan
@@ -29,10 +28,12 @@ from invarlock.store.documents import Reference, References
 from tasks.artifacts import flow_run_url
 from tasks.flow_lease import flow_lease
 from tasks.resources import read_record
+from tasks.runners import task_runner
 from tasks.sweep_log import EXPERIMENT, Entry, cell_run, finish_sweep, sweep_logged
 from tasks.tracking import RunHandle, Tracker
 from tasks.tracking_cells import CellRuns
 from tasks.work_clock import WorkClock
+from tasks.work_tally import conducting
 
 K = TypeVar("K", Reference, References)
 A = TypeVar("A", bound=CalibrationRequest)
@@ -107,10 +108,10 @@ def without_heartbeat() -> Iterator[None]:
 
 
 def run_here(sweep: Flow[[A], T], request: A) -> T:
-    """Run the flow ``sweep`` in this process with ``request.jobs`` tasks at a time."""
-    runner: ThreadPoolTaskRunner[Reference] = ThreadPoolTaskRunner(max_workers=request.jobs)
+    """Conduct the flow ``sweep`` in this process; ``request.runner`` says where its tasks run."""
+    runner = task_runner(request.runner, request.jobs, request.dask_address)
     with without_heartbeat():
-        return sweep.with_options(task_runner=runner)(request)  # type: ignore[arg-type]  # Prefect: invariant
+        return sweep.with_options(task_runner=runner)(request)
 
 
 def conduct(request: Q, settle: Callable[[Q], P], steps: Steps[P, R, S, T]) -> T:
@@ -125,7 +126,7 @@ def conduct(request: Q, settle: Callable[[Q], P], steps: Steps[P, R, S, T]) -> T
 def at_work(request: CalibrationRequest) -> Iterator[WorkClock]:
     """A flow run that is known to be alive, in a process that may use the network or not; its clock."""
     apply_network_switch(request.allow_network)  # a worker's process has not been through the command line
-    with flow_lease(home() / "flow_runs"):
+    with flow_lease(home() / "flow_runs"), conducting():
         yield WorkClock()
 
 

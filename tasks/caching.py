@@ -25,6 +25,7 @@ from invarlock.digests import digest_of
 from invarlock.errors import StoreError
 from invarlock.provenance import code_version
 from invarlock.store.documents import Reference, References, read_document
+from tasks.work_tally import counted
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -65,7 +66,7 @@ def cached_task(
             result_serializer="json",
             cache_result_in_memory=False,
             persist_result=True,
-        )(function)
+        )(counted(function))
 
     return decorate
 

@@ -7,20 +7,18 @@ import time
 from collections.abc import Mapping
 
 from invarlock.measure import branches, edge_risk, losses, tensor_statistics
-from invarlock.measure.pass_meter import PASSES
 from invarlock.provenance import commit
 from invarlock.reports.sweep_report import Work
-from tasks.resources import measurements
+from tasks.work_tally import tally
 
 KINDS = (losses.KIND, branches.KIND, edge_risk.KIND, tensor_statistics.KIND)
 
 
 class WorkClock:
-    """Starts when it is made; the stores' counters are read against that moment."""
+    """Starts when it is made; what was counted is read against that moment."""
 
     def __init__(self) -> None:
-        self._before = measurements().counts()
-        self._passes = PASSES.total
+        self._before = tally()
         self._seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
@@ -32,12 +30,11 @@ class WorkClock:
 
     def work(self, mlflow_run_id: str) -> Work:
         """What was measured and found since this clock was made."""
-        after = measurements().counts()
-
+        after = tally()
         return Work(
             measured=_gained(self._before.written, after.written),
             found=_gained(self._before.found, after.found),
-            forward_passes=round(float(PASSES.total - self._passes), 3),
+            forward_passes=round(after.passes - self._before.passes, 3),
             quarantined=after.quarantined[len(self._before.quarantined) :],
             seconds=dict(self._seconds),
             host=platform.node(),

@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from invarlock.calibration.runner import Runner
 from invarlock.policy.schema import Tier
 from invarlock.record import Record
 
@@ -22,12 +23,14 @@ class CalibrationRequest(Record):
     device: str | None = None
     models: tuple[str, ...] = ()
     jobs: int = Field(1, ge=1)
+    runner: Runner = Runner.LOCAL
+    dask_address: str | None = None
     fresh: bool = False
     allow_network: bool = False
     allow_pickle: bool = False
 
     @model_validator(mode="after")
-    def _each_once(self) -> Self:
+    def _go_together(self) -> Self:
         if not self.tiers or not self.seeds:
             raise ValueError("at least one tier and one seed are needed")
         for name, values in (("tier", self.tiers), ("seed", self.seeds)):
@@ -35,6 +38,8 @@ class CalibrationRequest(Record):
                 raise ValueError(f"{name} {', '.join(twice)} is named twice")
         if min(self.seeds) < 0:
             raise ValueError(f"seed {min(self.seeds)} is negative")
+        if self.dask_address and self.runner is not Runner.DASK:
+            raise ValueError("an address of a Dask cluster needs the runner dask")
         return self
 
 

@@ -10,6 +10,7 @@ import typer
 
 from invarlock.calibration.full_request import FullRequest
 from invarlock.calibration.null_request import NullKind
+from invarlock.calibration.runner import Runner
 from invarlock.calibration.sweep_settings import SweepSettings, read_null_settings, read_ve_settings
 from invarlock.calibration.window_settings import read_window_settings
 from invarlock.cli.sweep_options import (
@@ -18,6 +19,7 @@ from invarlock.cli.sweep_options import (
     AllowNetwork,
     AllowPickle,
     AsJson,
+    DaskAddress,
     Device,
     Fresh,
     Jobs,
@@ -28,6 +30,7 @@ from invarlock.cli.sweep_options import (
     Seeds,
     SeedStart,
     Tiers,
+    WhichRunner,
     carry_out,
     make_request,
 )
@@ -65,6 +68,8 @@ def calibrate_all(
         ),
     ] = NullKind.NOOP,
     jobs: Jobs = 1,
+    runner: WhichRunner = Runner.LOCAL,
+    dask_address: DaskAddress = None,
     fresh: Fresh = False,
     allow_network: AllowNetwork = False,
     allow_pickle: AllowPickle = False,
@@ -97,6 +102,8 @@ def calibrate_all(
         null=null,
         model=[model] if model else None,
         jobs=jobs,
+        runner=runner,
+        dask_address=dask_address,
         fresh=fresh,
         allow_network=allow_network,
         allow_pickle=allow_pickle,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from invarlock.calibration.null_request import CapRule, NullKind, NullSweepRequest
+from invarlock.calibration.runner import Runner
 from invarlock.calibration.sweep_settings import read_null_settings
 from invarlock.cli.sweep_options import (
     DECIDE,
@@ -16,6 +17,7 @@ from invarlock.cli.sweep_options import (
     AllowNetwork,
     AllowPickle,
     AsJson,
+    DaskAddress,
     Device,
     Fresh,
     Jobs,
@@ -27,6 +29,7 @@ from invarlock.cli.sweep_options import (
     Seeds,
     SeedStart,
     Tiers,
+    WhichRunner,
     carry_out,
     make_request,
 )
@@ -69,6 +72,8 @@ def null_sweep(
         ),
     ] = CapRule.MARGIN,
     jobs: Jobs = 1,
+    runner: WhichRunner = Runner.LOCAL,
+    dask_address: DaskAddress = None,
     fresh: Fresh = False,
     allow_network: AllowNetwork = False,
     allow_pickle: AllowPickle = False,
@@ -105,6 +110,8 @@ def null_sweep(
         cap_rule=cap_rule,
         model=model,
         jobs=jobs,
+        runner=runner,
+        dask_address=dask_address,
         fresh=fresh,
         allow_network=allow_network,
         allow_pickle=allow_pickle,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from pydantic import ValidationError
 
+from invarlock.calibration.runner import Runner
 from invarlock.calibration.sweep_request import CalibrationRequest
 from invarlock.calibration.sweep_settings import SweepSettings
 from invarlock.cli.console import err, progress_shown
@@ -53,6 +54,21 @@ Models = Annotated[
     ),
 ]
 Jobs = Annotated[int, typer.Option(min=1, help="Tasks at a time; they share the cores.", rich_help_panel=HOW)]
+WhichRunner = Annotated[
+    Runner,
+    typer.Option(
+        help="Where tasks run. local: threads, right below 2 s a task. process: processes of this machine. "
+        "dask: a cluster, from 5 s a task on. The results are the same.",
+        rich_help_panel=HOW,
+    ),
+]
+DaskAddress = Annotated[
+    str | None,
+    typer.Option(
+        help="Scheduler of a Dask cluster with INVARLOCK_HOME on a shared path. Default: --jobs workers here.",
+        rich_help_panel=HOW,
+    ),
+]
 Fresh = Annotated[
     bool,
     typer.Option(

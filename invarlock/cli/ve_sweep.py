@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from invarlock.calibration.runner import Runner
 from invarlock.calibration.sweep_settings import SweepSettings, read_ve_settings
 from invarlock.calibration.ve_records import MinEffectRule
 from invarlock.calibration.ve_request import VeSweepRequest
@@ -17,6 +18,7 @@ from invarlock.cli.sweep_options import (
     AllowNetwork,
     AllowPickle,
     AsJson,
+    DaskAddress,
     Device,
     Fresh,
     Jobs,
@@ -28,6 +30,7 @@ from invarlock.cli.sweep_options import (
     Seeds,
     SeedStart,
     Tiers,
+    WhichRunner,
     carry_out,
     make_request,
 )
@@ -74,6 +77,8 @@ def ve_sweep(
         ),
     ] = MinEffectRule.TARGET_RATE,
     jobs: Jobs = 1,
+    runner: WhichRunner = Runner.LOCAL,
+    dask_address: DaskAddress = None,
     fresh: Fresh = False,
     allow_network: AllowNetwork = False,
     allow_pickle: AllowPickle = False,
@@ -110,6 +115,8 @@ def ve_sweep(
         rule=rule,
         model=model,
         jobs=jobs,
+        runner=runner,
+        dask_address=dask_address,
         fresh=fresh,
         allow_network=allow_network,
         allow_pickle=allow_pickle,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from invarlock.calibration.runner import Runner
 from invarlock.calibration.sweep_settings import SweepSettings
 from invarlock.calibration.window_plan_records import TARGET_HALF_WIDTH
 from invarlock.calibration.window_plan_request import WindowPlanRequest
@@ -18,6 +19,7 @@ from invarlock.cli.sweep_options import (
     AllowNetwork,
     AllowPickle,
     AsJson,
+    DaskAddress,
     Device,
     Fresh,
     Jobs,
@@ -25,6 +27,7 @@ from invarlock.cli.sweep_options import (
     Profile,
     Quiet,
     Tiers,
+    WhichRunner,
     carry_out,
     make_request,
 )
@@ -80,6 +83,8 @@ def window_plan(
         ),
     ] = 0.0,
     jobs: Jobs = 1,
+    runner: WhichRunner = Runner.LOCAL,
+    dask_address: DaskAddress = None,
     fresh: Fresh = False,
     allow_network: AllowNetwork = False,
     allow_pickle: AllowPickle = False,
@@ -115,6 +120,8 @@ def window_plan(
         safety_margin=safety_margin,
         model=[model] if model else None,
         jobs=jobs,
+        runner=runner,
+        dask_address=dask_address,
         fresh=fresh,
         allow_network=allow_network,
         allow_pickle=allow_pickle,
