@@ -12,6 +12,7 @@ import torch
 from pydantic import JsonValue
 
 from invarlock.checkpoints.hub import find_folder
+from invarlock.checkpoints.other_weights import refuse_other_files, refuse_other_keys
 from invarlock.checkpoints.pickle_file import read_pickle_header, read_pickled_tensor
 from invarlock.checkpoints.safetensors_file import TensorEntry, read_header, read_tensor
 from invarlock.errors import ModelError
@@ -78,11 +79,13 @@ def open_checkpoint(reference: str, *, allow_pickle: bool = False, allow_network
     ------
     ModelError: no such folder or hub model, no usable ``config.json``, no weights, only pickled ones while
         ``allow_pickle`` is off, a truncated or damaged file, a shard that is missing, lacks its tensors or holds
-        others (transformers would load them).
+        others (transformers would load them), a file or a key of the config by which transformers loads other weights.
         A bit flipped inside a tensor's bytes shows only in the model's digest, or as a NaN.
     """
     root = find_folder(reference, allow_pickle=allow_pickle, allow_network=allow_network)
+    refuse_other_files(root)
     config = _read_object(root / "config.json", "the model's config")
+    refuse_other_keys(config, root / "config.json")
     model_type = config.get("model_type")
     if not isinstance(model_type, str):
         raise ModelError(

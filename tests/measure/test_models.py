@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.checkpoints.modules import modules_of
 from invarlock.errors import ModelError
-from invarlock.measure.build_model import ensure_ties_as_stored
+from invarlock.measure.loaded_weights import ensure_loaded_as_stored
 from invarlock.measure.losses import run_windows
 from invarlock.measure.metric_kind import metric_kind
 from invarlock.measure.models import applied, load_model, pick_device
@@ -131,9 +131,9 @@ def test_a_loader_that_ties_what_differs_is_refused(name, saved, tmp_path):
     """As if transformers had: a model whose head is tied, and the file of one whose head is not."""
     checkpoint = _with_head(saved, tmp_path, name, -1.5, True)
     with pytest.raises(ModelError, match="would not run") as caught:
-        ensure_ties_as_stored(checkpoint, build(name))
+        ensure_loaded_as_stored(checkpoint, build(name))
     assert f"{HEADS[name][1]}.weight" in caught.value.what
-    ensure_ties_as_stored(_with_head(saved, tmp_path / "equal", name, 1.0, True), build(name))
+    ensure_loaded_as_stored(_with_head(saved, tmp_path / "equal", name, 1.0, True), build(name))
 
 
 def test_one_tensor_under_two_names_is_refused_unless_they_agree(saved, tmp_path):
