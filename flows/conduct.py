@@ -33,7 +33,6 @@ from tasks.sweep_log import EXPERIMENT, Entry, cell_run, finish_sweep, sweep_log
 from tasks.tracking import RunHandle, Tracker
 from tasks.tracking_cells import CellRuns
 from tasks.work_clock import WorkClock
-from tasks.work_tally import conducting
 
 K = TypeVar("K", Reference, References)
 A = TypeVar("A", bound=CalibrationRequest)
@@ -126,7 +125,7 @@ def conduct(request: Q, settle: Callable[[Q], P], steps: Steps[P, R, S, T]) -> T
 def at_work(request: CalibrationRequest) -> Iterator[WorkClock]:
     """A flow run that is known to be alive, in a process that may use the network or not; its clock."""
     apply_network_switch(request.allow_network)  # a worker's process has not been through the command line
-    with flow_lease(home() / "flow_runs"), conducting():
+    with flow_lease(home() / "flow_runs"):
         yield WorkClock()
 
 

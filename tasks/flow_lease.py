@@ -25,6 +25,8 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
+from tasks.work_tally import conducting
+
 _UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 
 
@@ -41,7 +43,8 @@ def flow_lease(folder: Path) -> Iterator[None]:
     with lease.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            yield
+            with conducting(lease.name):
+                yield
         finally:
             lease.unlink(missing_ok=True)
 

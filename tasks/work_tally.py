@@ -61,13 +61,8 @@ def tally() -> Tally:
 
 
 @contextmanager
-def conducting() -> Iterator[None]:
-    """The running flow is this process's own inside the block; what others counted for it is cleared away after."""
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
-        yield
-        return
-    flow_run = str(context.flow_run.id)
+def conducting(flow_run: str) -> Iterator[None]:
+    """This process conducts ``flow_run`` inside the block; what others counted for it is cleared away after."""
     _conducted.add(flow_run)
     try:
         yield
