@@ -23,12 +23,14 @@ from invarlock.reports.evaluation_run import EvaluationRun, Role
 from invarlock.reports.sweep_folder import read_manifest
 from tasks.local_services import tracking_uri
 from tests.flows.evaluations import Tensors, request, write_edit, write_preset, write_subject
-from tests.flows.sweeps import stable_tree
+from tests.flows.sweeps import stable_tree, write_model
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("evaluate")
+    folder = tmp_path_factory.mktemp("evaluate")
+    write_model(folder, 1.07)  # its passes are counted: no other test may have made them
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,9 @@ def test_strict_assurance_fails_on_too_little_evidence(unedited: EvaluationResul
 
 def test_an_override_of_a_cap_is_judged_by_and_traced(unedited: EvaluationResult, place: Path) -> None:
     caps = "{max_caps: 0, family_caps: {ffn: {kappa: 0.01}, attn: 0.01}, multiple_testing: {alpha: 0.99}}"
-    done = run_evaluation(request(place, "caps", edit_config=write_edit(place, f"guards: {{spectral: {caps}}}\n")))
+    done = run_evaluation(
+        request(place, "caps", edit_config=write_edit(place, f"guards: {{spectral: {caps}}}\n"))
+    )
     report = report_of(done)
     assert not report.validation.spectral_stable
     assert done.verdict.exit_code == 1

@@ -85,9 +85,7 @@ def plan_here(asked: EvaluationRequest) -> tuple[EvaluationPlan, WindowPool]:
     baseline, subject = identify_model(asked.baseline), identify_model(asked.subject)
     source = open_checkpoint(baseline.root)
     dataset = settings.preset.dataset
-    planned = plan_subject_edit(
-        source, open_checkpoint(subject.root), settings.edit, seq_len=dataset.seq_len
-    )
+    planned = plan_subject_edit(source, open_checkpoint(subject.root), settings.edit, seq_len=dataset.seq_len)
     pool = build_pool(dataset, load_tokenizer(baseline.root), allow_network=False)
     windows = draw_schedules(
         pool,
