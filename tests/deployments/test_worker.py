@@ -56,7 +56,8 @@ def test_a_schedule_runs_in_the_worker(
     finally:
         down = json.loads(run_cli(capfd, "down", "--json").out)
     assert down["stopped"] == ["worker", "prefect"]
-    assert not any(process.is_running() for process in ours)
+    left = [process.cmdline() for process in psutil.wait_procs(ours, timeout=0)[1]]
+    assert left == []
     logs = [path.read_text() for path in (tmp_path / "home").rglob("server.log")]
     assert len(logs) == 2
     assert not any("not-the-default" in log for log in logs)
