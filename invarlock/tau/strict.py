@@ -6,7 +6,7 @@
     gap      = tau_infer <= |Q| < tau_train, and not bottom
     decoded  = P/Q off the bottom, NaN on it
 
-The thresholds are rounded to Q's type first (:mod:`invarlock.tau.gate_dtype`).
+The thresholds are rounded to Q's type first (:mod:`invarlock.tau.thresholds`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invarlock.tau.errors import TauError
-from invarlock.tau.gate_dtype import GateDtype, Thresholds
 from invarlock.tau.inference_config import InferenceConfig
+from invarlock.tau.thresholds import Thresholds, dtype_of, thresholds_in
 
 A = TypeVar("A")
 
@@ -59,7 +59,7 @@ def thresholds_for(p: Any, q: Any, config: InferenceConfig) -> Thresholds:
         )
     if p.dtype != q.dtype:
         raise TauError(f"P is {p.dtype} and Q is {q.dtype}", fix="give both in one floating type")
-    return GateDtype.of(q).thresholds(config)
+    return thresholds_in(dtype_of(q), config)
 
 
 def masks(p: Any, q: Any, thresholds: Thresholds, xp: Any) -> StrictInference[Any]:
