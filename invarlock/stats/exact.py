@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
+import numpy as np
+from scipy import special, stats
 
 
 def clopper_pearson(events: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
@@ -14,8 +15,43 @@ def clopper_pearson(events: int, n: int, *, confidence: float = 0.95) -> tuple[f
 
     References: Clopper and Pearson (1934), Biometrika 26(4), 404-413.
     """
-    interval = stats.binomtest(events, n).proportion_ci(confidence_level=confidence, method="exact")
-    return float(interval.low), float(interval.high)
+    (interval,) = clopper_pearson_intervals([events], n, confidence=confidence)
+    return interval
+
+
+def clopper_pearson_intervals(
+    events: Sequence[int], n: int, *, confidence: float = 0.95
+) -> tuple[tuple[float, float], ...]:
+    """:func:`clopper_pearson` of many counts out of the same ``n`` >= 1: quantiles of beta distributions."""
+    k, tail = np.asarray(events, dtype=np.int64), (1 - confidence) / 2
+    if n < 1 or (k < 0).any() or (k > n).any():
+        raise ValueError(f"counts must lie in [0, n], n >= 1; n = {n}")
+    # betaincinv has no quantile where a shape is 0: there the interval reaches the end of [0, 1].
+    low = np.where(k == 0, 0.0, special.betaincinv(np.maximum(k, 1), n - k + 1, tail))
+    high = np.where(k == n, 1.0, special.betaincinv(k + 1, np.maximum(n - k, 1), 1 - tail))
+    return tuple(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def clopper_pearson_upper(events: int, n: int, *, confidence: float = 0.95) -> float:
+    """One-sided upper Clopper-Pearson bound of a rate."""
+    return clopper_pearson(events, n, confidence=2 * confidence - 1)[1]
+
+
+def most_events(rate: float, n: int, *, confidence: float = 0.95) -> int | None:
+    """The most events in ``n`` independent runs that still show a rate <= ``rate`` with ``confidence``.
+
+    max {k : P(Binomial(n, rate) <= k) <= 1 - confidence}; None where even no event shows it (fewer runs than
+    :func:`clean_runs_needed`). Raises ValueError unless rate and confidence lie inside (0, 1).
+
+    >>> most_events(0.01, 299), most_events(0.01, 298), most_events(0.05, 500)
+    (0, None, 16)
+    """
+    needed = clean_runs_needed(rate, confidence=confidence)
+    if n < needed:
+        return None
+    miss = 1 - confidence
+    k = int(stats.binom.ppf(miss, n, rate))  # the smallest with a probability >= miss
+    return k if k == 0 or stats.binom.cdf(k, n, rate) <= miss else k - 1
 
 
 def clean_runs_needed(rate: float, *, confidence: float = 0.95) -> int:

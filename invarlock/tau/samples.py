@@ -1,0 +1,150 @@
+"""|Q| and the label of every sample of a split, read chunk by chunk and as often as asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from invarlock.tau.errors import TauError
+from invarlock.tau.gate_dtype import Floats, GateDtype
+
+CHUNK = 1 << 17  # samples; sorted in the cache of one core
+
+
+class Column(Protocol):
+    """A column that is read slice by slice: an array in memory or in a file."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its values."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]: ...
+
+
+class Chunk(NamedTuple):
+    """Some samples in order. start: row of the first; q_abs: in the gate's dtype; is_in_range: boolean."""
+
+    start: int
+    q_abs: Floats
+    is_in_range: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class QAbsSamples:
+    """A split's samples. A |Q| that is NaN or infinite stands for a fault, whatever made it one.
+
+    q_abs, is_in_range: one dimension, same length; ids: of the samples, None for their row numbers;
+    dtype: the gate's, in which chunks are given.
+    """
+
+    q_abs: Column
+    is_in_range: Column
+    dtype: GateDtype
+    ids: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.q_abs)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All samples in order. TauError on a negative |Q|."""
+        for start in range(0, len(self), CHUNK):
+            rows = slice(start, start + CHUNK)
+            q_abs = self.dtype.round(self.q_abs[rows])
+            if (q_abs < 0).any():
+                at = int(np.flatnonzero(q_abs < 0)[0])
+                raise TauError(
+                    f"q_abs[{start + at}] is {q_abs[at]:g}; |Q| is not negative", fix="pass abs(Q)"
+                )
+            yield Chunk(start, q_abs, np.asarray(self.is_in_range[rows]))
+
+
+def samples_of(
+    q_abs: ArrayLike,
+    is_in_range: ArrayLike,
+    *,
+    ids: ArrayLike | None = None,
+    gate_dtype: GateDtype | None = None,
+) -> QAbsSamples:
+    """Samples from arrays, numpy or torch, of one shape.
+
+    Parameters
+    ----------
+    q_abs: |Q|, float or integer, >= 0; NaN and infinity are faults.
+    is_in_range: boolean, True where the sample's truth is in range, False where it is censored.
+    ids: integers or text, one a sample.
+    gate_dtype: the dtype that Q has in deployment, where that is narrower than the values'; theirs by default.
+
+    Raises TauError on shapes that differ, no data, labels that are not boolean, values that are not numbers, and
+    a gate whose dtype tells apart what the values do not.
+    """
+    q, dtype = float_array(q_abs, "q_abs")
+    labels = _plain(is_in_range, "is_in_range")
+    if q.shape != labels.shape:
+        raise TauError(
+            f"q_abs has shape {q.shape}, is_in_range {labels.shape}", fix="give one label a sample"
+        )
+    names = None if ids is None else _plain(ids, "ids")
+    if names is not None and names.shape != q.shape:
+        raise TauError(f"q_abs has shape {q.shape}, ids {names.shape}", fix="give one id a sample")
+    flat = None if names is None else names.reshape(-1)
+    return checked_samples(q.reshape(-1), labels.reshape(-1), dtype, ids=flat, gate_dtype=gate_dtype)
+
+
+def checked_samples(
+    q_abs: Column,
+    is_in_range: Column,
+    dtype: GateDtype,
+    *,
+    ids: NDArray[Any] | None = None,
+    gate_dtype: GateDtype | None = None,
+) -> QAbsSamples:
+    """Samples from columns of one length; see :func:`samples_of`."""
+    if len(q_abs) == 0:
+        raise TauError("q_abs has no values", fix="a sweep needs at least one sample")
+    if is_in_range.dtype != np.bool_:
+        raise TauError(
+            f"is_in_range is {is_in_range.dtype}, not boolean", fix="say what is in range: y <= limit"
+        )
+    gate = gate_dtype or dtype
+    if not dtype.holds(gate):
+        raise TauError(f"{dtype} values do not show where a {gate} gate cuts", fix=f"save |Q| as {gate}")
+    return QAbsSamples(q_abs=q_abs, is_in_range=is_in_range, ids=ids, dtype=gate)
+
+
+def float_array(values: ArrayLike, name: str) -> tuple[Floats, GateDtype]:
+    """``values`` in native byte order and their dtype, integers as float64."""
+    if _is_bfloat16(values):
+        return _plain(values.float(), name), GateDtype.BFLOAT16  # type: ignore[union-attr]
+    array = _plain(values, name)
+    return array, float_dtype(array.dtype, name)
+
+
+def float_dtype(dtype: np.dtype[Any], name: str) -> GateDtype:
+    """The type in which numbers of ``dtype`` are compared. TauError where they are none."""
+    if dtype.kind in "iu":
+        return GateDtype.FLOAT64
+    if dtype.kind != "f" or dtype.itemsize > 8:
+        raise TauError(f"{name} is {dtype}, not float16, float32 or float64", fix="convert it first")
+    return GateDtype(dtype.newbyteorder("=").name)
+
+
+def _plain(values: ArrayLike, name: str) -> NDArray[Any]:
+    torch = sys.modules.get("torch")  # where torch was not imported, nothing is a tensor
+    if torch is not None and isinstance(values, torch.Tensor):
+        return np.asarray(values.detach().cpu())
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise TauError(f"{name} is no array: {error}", fix="pass one array") from error
+
+
+def _is_bfloat16(values: object) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(values, torch.Tensor) and values.dtype is torch.bfloat16
