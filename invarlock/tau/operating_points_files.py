@@ -88,7 +88,7 @@ def summary_markdown(points: OperatingPoints, diagnostics: DoseDiagnostics) -> s
     return "\n".join(lines)
 
 
-def summary_text(summary: Summary) -> str:
+def _text(summary: Summary) -> str:
     """``0.0123 ± 0.0045``; a dash for a missing mean."""
     if summary.mean is None:
         return "-"
@@ -102,7 +102,7 @@ def _point_row(points: OperatingPoints, preset: Preset) -> str:
 
 
 def _candidate_row(candidate: CandidateSummary) -> str:
-    return f"| {candidate.name} | {' | '.join(summary_text(candidate.metrics[c]) for c in COLUMNS)} |"
+    return f"| {candidate.name} | {' | '.join(_text(candidate.metrics[c]) for c in COLUMNS)} |"
 
 
 def _missing(diagnostics: DoseDiagnostics) -> list[str]:

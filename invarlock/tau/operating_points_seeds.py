@@ -44,13 +44,12 @@ class CandidateMetrics(Record):
     @model_validator(mode="after")
     def _masks_agree(self) -> Self:
         """Bottom is fault or semantic, so its rate is no less than either and no more than both."""
-        parts = (self.fault_rate, self.semantic_bottom_rate)
-        if self.bottom_rate is None or parts[0] is None or parts[1] is None:
+        fault, semantic, bottom = self.fault_rate, self.semantic_bottom_rate, self.bottom_rate
+        if fault is None or semantic is None or bottom is None:
             return self
-        fault, semantic = parts
-        if not max(fault, semantic) - _SLACK <= self.bottom_rate <= fault + semantic + _SLACK:
+        if not max(fault, semantic) - _SLACK <= bottom <= fault + semantic + _SLACK:
             raise ValueError(
-                f"bottom_rate {self.bottom_rate:g} cannot be the union of fault_rate {fault:g} and "
+                f"bottom_rate {bottom:g} cannot be the union of fault_rate {fault:g} and "
                 f"semantic_bottom_rate {semantic:g}"
             )
         return self
