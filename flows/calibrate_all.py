@@ -16,6 +16,7 @@ from invarlock.reports.sweep_folder import SweepFolder, claim
 from invarlock.reports.sweep_result import Links
 from tasks.artifacts import flow_run_url
 from tasks.full_log import finish_full, full_logged
+from tasks.propose_promotion import propose_promotion
 from tasks.publish_full import publish_full
 from tasks.show_full import show_full
 from tasks.sweep_log import EXPERIMENT
@@ -35,8 +36,11 @@ def run_calibrate_all(request: FullRequest) -> FullResult:
     persist_result=False,
 )
 @on_time
-def calibrate_all(request: FullRequest) -> FullResult:
-    """Calibrate every guard of one baseline and plan its windows, into one patch and one page (design page 5)."""
+def calibrate_all(request: FullRequest, propose: bool = False) -> FullResult:
+    """Calibrate every guard of one baseline and plan its windows, into one patch and one page (design page 5).
+
+    propose: where what it recommends is outside the tolerance band around the policy in force, ask for its promotion.
+    """
     with at_work(request) as clock:
         plan = plan_all(request)
         clock.lap("plan")
@@ -51,6 +55,8 @@ def calibrate_all(request: FullRequest) -> FullResult:
         )
         result = full_result(folder.out, plan, report, links)
         show_full(result)
+        if propose:
+            propose_promotion(result)
         return result
 
 

@@ -34,6 +34,7 @@ from invarlock.reports.sweep_report import Work
 from tasks.judge_null_runs import judge_null_runs
 from tasks.measure_variant import measure_variant
 from tasks.null_sweep_log import null_run_entry, null_sweep_entry, null_sweep_metrics
+from tasks.propose_promotion import propose_promotion
 from tasks.publish_null_sweep import publish_null_sweep
 from tasks.resources import documents
 from tasks.run_windows import run_windows
@@ -53,9 +54,15 @@ def run_null_sweep(request: NullSweepRequest) -> NullSweepResult:
     persist_result=False,
 )
 @on_time
-def null_sweep(request: NullSweepRequest) -> NullSweepResult:
-    """Calibrate spectral kappa and alpha from null runs (seed 000); see ``invarlock calibrate null-sweep``."""
-    return conduct(request, plan_sweep, STEPS)
+def null_sweep(request: NullSweepRequest, propose: bool = False) -> NullSweepResult:
+    """Calibrate spectral kappa and alpha from null runs (seed 000); see ``invarlock calibrate null-sweep``.
+
+    propose: where what it recommends is outside the tolerance band around the policy in force, ask for its promotion.
+    """
+    result = conduct(request, plan_sweep, STEPS)
+    if propose:
+        propose_promotion(result)
+    return result
 
 
 def plan_sweep(request: NullSweepRequest) -> NullSweepPlan:

@@ -27,6 +27,7 @@ from invarlock.reports.sweep_report import Work
 from invarlock.store.documents import Reference
 from tasks.judge_rmt_runs import judge_rmt_runs
 from tasks.measure_variant import measure_variant
+from tasks.propose_promotion import propose_promotion
 from tasks.publish_rmt_sweep import publish_rmt_sweep
 from tasks.resources import documents
 from tasks.rmt_sweep_log import rmt_run_entry, rmt_sweep_entry, rmt_sweep_metrics
@@ -47,9 +48,15 @@ def run_rmt_sweep(request: RmtSweepRequest) -> RmtSweepResult:
     persist_result=False,
 )
 @on_time
-def rmt_sweep(request: RmtSweepRequest) -> RmtSweepResult:
-    """Calibrate the RMT guard's epsilon from null runs; see ``invarlock calibrate rmt-sweep``."""
-    return conduct(request, plan_sweep, STEPS)
+def rmt_sweep(request: RmtSweepRequest, propose: bool = False) -> RmtSweepResult:
+    """Calibrate the RMT guard's epsilon from null runs; see ``invarlock calibrate rmt-sweep``.
+
+    propose: where what it recommends is outside the tolerance band around the policy in force, ask for its promotion.
+    """
+    result = conduct(request, plan_sweep, STEPS)
+    if propose:
+        propose_promotion(result)
+    return result
 
 
 def plan_sweep(request: RmtSweepRequest) -> RmtSweepPlan:

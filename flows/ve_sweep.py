@@ -38,6 +38,7 @@ from tasks.judge_ve_runs import judge_ve_runs
 from tasks.measure_variant import measure_variant
 from tasks.open_model import open_model
 from tasks.plan_edit import plan_edit
+from tasks.propose_promotion import propose_promotion
 from tasks.propose_scales import propose_scales
 from tasks.publish_ve_sweep import publish_ve_sweep
 from tasks.resources import documents
@@ -60,9 +61,15 @@ def run_ve_sweep(request: VeSweepRequest) -> VeSweepResult:
     persist_result=False,
 )
 @on_time
-def ve_sweep(request: VeSweepRequest) -> VeSweepResult:
-    """Calibrate the variance guard's min_effect_lognll on an edited model (seed 000, seed 003)."""
-    return conduct(request, plan_sweep, STEPS)
+def ve_sweep(request: VeSweepRequest, propose: bool = False) -> VeSweepResult:
+    """Calibrate the variance guard's min_effect_lognll on an edited model (seed 000, seed 003).
+
+    propose: where what it recommends is outside the tolerance band around the policy in force, ask for its promotion.
+    """
+    result = conduct(request, plan_sweep, STEPS)
+    if propose:
+        propose_promotion(result)
+    return result
 
 
 def plan_sweep(request: VeSweepRequest) -> VeSweepPlan:

@@ -101,6 +101,11 @@ class Tracker:
         with explained(self.uri):
             self.client.log_batch(run.run_id, points, pairs, labels)
 
+    def tag(self, run_id: str, name: str, value: str) -> None:
+        """Say something of any run, also a complete one: tags are for people, nothing rests on them."""
+        with explained(self.uri):
+            self.client.set_tag(run_id, name, value)
+
     def log_inputs(self, run: RunHandle, dataset: DatasetUse, model: ModelUse) -> None:
         """Link the run to the text and the model that it was made from. A complete run is left as it is."""
         if run.complete:

@@ -37,6 +37,12 @@ def candidate_of(files: RuntimeFiles, request: Request) -> Candidate:
     return returning(files, request.change_sha256)
 
 
+def changes_of(files: RuntimeFiles, patch: str) -> tuple[Change, ...]:
+    """What ``patch`` would change in the tiers file in force; empty where it agrees with it."""
+    base = _live(files)[1]
+    return diff_tiers(base, apply_patch(base, read_tiers(patch, PATCH)))
+
+
 def patched(files: RuntimeFiles, patch: str) -> Candidate:
     """The tiers file in force with ``patch`` laid over it, comments, order and untouched lines as they are."""
     text, base = _live(files)

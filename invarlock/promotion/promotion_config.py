@@ -36,10 +36,13 @@ class Signatures(Record):
 
 
 class PromotionConfig(Record):
-    """four_eyes: the approver is not the requester; expires_days: how long an approval counts at most."""
+    """four_eyes: the approver is not the requester; expires_days: how long an approval counts at most; tolerance: share
+    of the value in force by which a recalibration may differ before it asks for a promotion by itself.
+    """
 
     four_eyes: Switch = True
     expires_days: Real = Field(default=7, gt=0, le=365)
+    tolerance: Real = Field(default=0.1, ge=0)
     signatures: Signatures = Signatures()
     limits: Limits = Limits()
 

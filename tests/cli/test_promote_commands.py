@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,8 +182,9 @@ def test_approvals_expire_and_may_have_to_be_signed(
 ) -> None:
     name = request_id(ask("--json"))
     rules = promotion_root / "runtime/promotion.yaml"
-    rules.write_text("promotion: {expires_days: 1.0e-5}\n")  # 0.9 s
+    rules.write_text("promotion: {expires_days: 1.0e-6}\n")
     assert approve(run, name).code == 0
+    time.sleep(0.1)  # the approval was good for 86 ms
     refused = run("promote", "apply", name)
     assert (refused.code, "expired at" in refused.err) == (2, True)
 

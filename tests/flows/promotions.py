@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from flows.null_sweep import run_null_sweep
-from invarlock.calibration.null_request import NullKind
+from invarlock.calibration.null_request import NullKind, NullSweepRequest
 from invarlock.home import shipped
 from invarlock.policy.schema import Tier
 from invarlock.policy.tiers_file import live_tiers_path
@@ -14,12 +14,15 @@ from invarlock.reports.null_sweep_result import NullSweepResult
 from tests.flows.sweeps import request
 
 
-def calibrate(folder: Path) -> NullSweepResult:
+def calibration(folder: Path) -> NullSweepRequest:
     """Five clean runs on as many edits, the least that a promotion takes; tightens two caps of tier balanced."""
     seeds = (1, 2, 3, 4, 5)
-    return run_null_sweep(
-        request(folder, windows=3, null=NullKind.BENIGN, tiers=(Tier.BALANCED,), seeds=seeds)
-    )
+    return request(folder, windows=3, factor=1.07, null=NullKind.BENIGN, tiers=(Tier.BALANCED,), seeds=seeds)
+
+
+def calibrate(folder: Path) -> NullSweepResult:
+    """A finished :func:`calibration`."""
+    return run_null_sweep(calibration(folder))
 
 
 def fresh_root(folder: Path) -> Path:

@@ -62,10 +62,12 @@ def write_config(
     return config
 
 
-def request(folder: Path, name: str = "out", *, windows: int = 6, **changes: object) -> NullSweepRequest:
+def request(
+    folder: Path, name: str = "out", *, windows: int = 6, factor: float = 1.01, **changes: object
+) -> NullSweepRequest:
     """Two tiers and two seeds of a model of the folder's own, results in ``folder/name``."""
     values: dict[str, object] = {
-        "config": write_config(folder, windows, str(write_model(folder))),
+        "config": write_config(folder, windows, str(write_model(folder, factor))),
         "out": folder / name,
         "tiers": (Tier.BALANCED, Tier.CONSERVATIVE),
         "seeds": (1, 2),

@@ -13,9 +13,11 @@ from uuid import UUID
 
 import httpx
 import pytest
+from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 
+from flows.null_sweep import null_sweep
 from flows.promote import run_promotion
 from invarlock.errors import PromotionError
 from invarlock.home import shipped
@@ -28,9 +30,10 @@ from invarlock.promotion.steps import record_step
 from invarlock.promotion.verify_history import verify_history
 from invarlock.reports.null_sweep_result import NullSweepResult
 from tasks.deployments import POOL, apply_deployments
-from tasks.local_services import prefect_server
+from tasks.local_services import prefect_server, tracking_uri
 from tasks.open_request import open_request
 from tasks.waiting_runs import start_waiting, tell_waiting
+from tests.flows.promotions import calibration
 from tests.prefect_form import send_form
 
 
@@ -144,6 +147,26 @@ def test_a_decision_outside_the_ui_ends_the_wait(request_: Request, deployed: No
     assert (run.state_name, run.state and run.state.message) == (
         "Cancelled", "Rejected by bea: five runs are too few",
     )  # fmt: skip
+
+
+def test_a_recalibration_asks_for_a_promotion_only_outside_its_band(
+    calibrated: NullSweepResult, promotion_root: Path, embedded_home: Path
+) -> None:
+    again = calibration(Path(calibrated.out).parent)
+    (promotion_root / "runtime/promotion.yaml").write_text("promotion: {tolerance: 0.9}\n")
+    assert null_sweep(again, propose=True).patch_sha256 == calibrated.patch_sha256
+    assert RequestStore().requests() == ()
+    (promotion_root / "runtime/promotion.yaml").unlink()
+    null_sweep(again, propose=True)
+    null_sweep(again, propose=True)
+    [request] = RequestStore().requests()
+    assert run_promotion(request.id).state is State.CHECKED
+    assert request.requester == "recalibration"
+    assert (
+        request.reason == "2 of 2 changed values left the tolerance band of 10% around the policy in force."
+    )
+    run = MlflowClient(tracking_uri(embedded_home)).get_run(calibrated.links.mlflow_run_id)
+    assert run.data.tags["invarlock.recalibration"] == f"{request.reason} Request {request.id}."
 
 
 # Ends itself, as kill -9 does, where a step would begin.

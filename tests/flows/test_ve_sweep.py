@@ -231,6 +231,7 @@ print(run_ve_sweep(ve_request(Path(sys.argv[1]), "elsewhere")).model_dump_json()
 """
 
 
+@pytest.mark.slow
 def test_an_empty_store_gives_the_same_bytes(
     result: VeSweepResult, embedded_home: Path, place: Path, tmp_path: Path
 ) -> None:

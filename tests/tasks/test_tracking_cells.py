@@ -87,6 +87,7 @@ def test_after_a_death_at_any_commit_the_next_one_repairs(tracker: Tracker, tmp_
     assert len(CELL_CALLS) < number < 99  # it died at every one, and then lived
 
 
+@pytest.mark.slow
 def test_programs_killed_before_and_after_the_seal(tmp_path: Path) -> None:
     tracker = Tracker(tmp_path, "sweeps")
     log_sweep(tracker, "the model")  # else it would be among the calls

@@ -1,0 +1,52 @@
+"""Whether a recalibration still agrees with the policy in force."""
+
+from __future__ import annotations
+
+from invarlock.policy.diff import Change
+from invarlock.policy.key_document import value_text
+from invarlock.promotion.candidate import changes_of
+from invarlock.promotion.runtime_files import RuntimeFiles
+from invarlock.record import Record
+from invarlock.reports.number_text import counted
+
+
+class Recalibration(Record):
+    """Every value that a patch would change. tolerance: share of the value in force that still counts as agreement."""
+
+    tolerance: float
+    changes: tuple[Change, ...]
+
+    @property
+    def outside(self) -> tuple[Change, ...]:
+        """The changes that leave the band, and those that have no share, such as from nothing."""
+        return tuple(change for change in self.changes if not self._within(change))
+
+    @property
+    def statement(self) -> str:
+        """What was found, in a sentence; the same for the same patch and policy."""
+        if not self.changes:
+            return "The policy in force is what is recommended."
+        share = f"{len(self.outside) or 'None'} of {counted(len(self.changes), 'changed value')}"
+        return f"{share} left the tolerance band of {self.tolerance:.0%} around the policy in force."
+
+    def _within(self, change: Change) -> bool:
+        return change.relative is not None and abs(change.relative) <= self.tolerance
+
+
+def recalibration_of(files: RuntimeFiles, patch: str, tolerance: float) -> Recalibration:
+    """``patch``, as a sweep wrote it, beside the tiers file in force. PolicyError when either is none."""
+    return Recalibration(tolerance=tolerance, changes=changes_of(files, patch))
+
+
+def recalibration_markdown(found: Recalibration, opened: str) -> str:
+    """For the page of its run; opened: what came of it, a sentence."""
+    lines = [f"{found.statement} {opened}", ""]
+    if found.changes:
+        lines += ["| key | in force | recommended | change | band |", "|---|---:|---:|---:|---|"]
+    for change in found.changes:
+        share = "" if change.relative is None else f"{change.relative:+.1%}"
+        place = "outside" if change in found.outside else "within"
+        lines.append(
+            f"| {change.path} | {value_text(change.old)} | {value_text(change.new)} | {share} | {place} |"
+        )
+    return "\n".join(lines)

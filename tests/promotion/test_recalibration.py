@@ -1,0 +1,50 @@
+"""The tolerance band: what still agrees with the policy in force, and what asks for a promotion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from invarlock.promotion.recalibration import Recalibration, recalibration_markdown, recalibration_of
+from invarlock.promotion.runtime_files import RuntimeFiles
+from tests.promotion.config_root import epsilon, small_root
+from tests.promotion.patches import Values, patch_yaml
+
+
+def found(folder: Path, values: Values, tolerance: float = 0.1) -> Recalibration:
+    return recalibration_of(RuntimeFiles.of(small_root(folder / "configs")), patch_yaml(values), tolerance)
+
+
+@pytest.mark.parametrize(
+    ("value", "changed", "outside"),
+    [
+        (0.01, 0, 0),
+        (0.0109, 1, 0),
+        (0.0091, 1, 0),
+        (0.0111, 1, 1),  # looser
+        (0.0089, 1, 1),  # tighter: the policy is as wrong
+        (0.0, 1, 1),
+    ],
+)
+def test_either_side_of_the_band(tmp_path: Path, value: float, changed: int, outside: int) -> None:
+    recalibration = found(tmp_path, epsilon(value))
+    assert (len(recalibration.changes), len(recalibration.outside)) == (changed, outside)
+
+
+def test_what_has_no_share_is_outside(tmp_path: Path) -> None:
+    drift = {"balanced": {"spectral_guard": {"drift_caps": {"ffn": {"log_sigma": 0.1}}}}}
+    recalibration = found(tmp_path, drift, tolerance=1e9)
+    assert recalibration.changes == recalibration.outside != ()
+
+
+def test_the_page_says_which(tmp_path: Path) -> None:
+    both: Values = {"balanced": {"rmt_guard": {"epsilon_by_family": {"ffn": 0.0105, "other": 0.02}}}}
+    recalibration = found(tmp_path, both)
+    assert recalibration.statement.startswith("1 of 2 changed values left the tolerance band of 10%")
+    page = recalibration_markdown(recalibration, "Request 1f.")
+    assert page.startswith(f"{recalibration.statement} Request 1f.")
+    assert "| balanced.rmt_guard.epsilon_by_family.ffn | 0.01 | 0.0105 | +5.0% | within |" in page
+    assert "| balanced.rmt_guard.epsilon_by_family.other | 0.01 | 0.02 | +100.0% | outside |" in page
+    assert "None of 1 changed value left" in found(tmp_path / "b", epsilon(0.0105)).statement
+    assert found(tmp_path / "c", epsilon(0.01)).statement == "The policy in force is what is recommended."
