@@ -64,15 +64,17 @@ def thresholds_for(p: Any, q: Any, config: InferenceConfig) -> Thresholds:
 
 def masks(p: Any, q: Any, thresholds: Thresholds, xp: Any) -> StrictInference[Any]:
     """The formulas above, once for both: ``xp`` is numpy or torch, P and Q its arrays."""
+    # In Q's type, not as Python floats: an exporter would keep those as float32, and cut a float64 elsewhere.
+    tau_infer, tau_train, nan = (xp.asarray(value, dtype=q.dtype) for value in (*thresholds, math.nan))
     magnitude = xp.abs(q)
     quotient = p / q
-    semantic = (q == 0) | (magnitude < thresholds.tau_infer)
+    semantic = (q == 0) | (magnitude < tau_infer)
     fault = ~(xp.isfinite(p) & xp.isfinite(q)) | ((q != 0) & ~xp.isfinite(quotient))
     bottom = fault | semantic
     return StrictInference(
-        decoded=xp.where(bottom, math.nan, quotient),
+        decoded=xp.where(bottom, nan, quotient),
         bottom_mask=bottom,
-        gap_mask=(magnitude < thresholds.tau_train) & ~bottom,
+        gap_mask=(magnitude < tau_train) & ~bottom,
         fault_mask=fault,
         semantic_bottom_mask=semantic,
         bottom_provenance=xp.asarray(fault, dtype=xp.uint8) + 2 * xp.asarray(semantic, dtype=xp.uint8),

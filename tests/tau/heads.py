@@ -1,0 +1,39 @@
+"""Small models with a head of two outputs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class RationalHead(nn.Module):
+    """(P, Q) are the two last features, so that a test can choose them."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x[..., 0], x[..., 1]
+
+
+class TinyModel(nn.Module):
+    """A layer and a rational head, dropout between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(3, 8)
+        self.drop = nn.Dropout(0.5)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        p, q = self.head(self.drop(torch.tanh(self.layer(x)))).unbind(-1)
+        return p, q
+
+
+class Gives(nn.Module):
+    """Gives one thing, whatever it is asked."""
+
+    def __init__(self, output: object) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, *_: Tensor) -> object:
+        return self.output
