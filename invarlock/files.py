@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from invarlock.errors import StoreError
@@ -24,7 +24,8 @@ def write_atomic(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # never made, or in a folder that is a file
+            temporary.unlink()
         raise StoreError(
             f"cannot write: {error.strerror}", where=path, fix="check that the folder exists and is writable"
         ) from error

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from invarlock.record import Record
 from invarlock.stats.exact import clopper_pearson_intervals
-from invarlock.tau.counts import TauCounts
+from invarlock.tau.counts import ClassCounts, TauCounts
 from invarlock.tau.gate_dtype import GateDtype
 
 CONFIDENCE = 0.95
 Rates = tuple[float | None, ...]
-Intervals = tuple[tuple[float, float] | None, ...]
+Interval = tuple[float, float]
+Intervals = tuple[Interval | None, ...]
 _EMPTY = {
     "fn_in": "no sample is in range",
     "fp_cens": "no sample is censored",
@@ -80,6 +81,14 @@ def sweep_of(counts: TauCounts) -> TauSweep:
         bottom_rate_interval=_intervals(bottom, n),
         reasons={key: _EMPTY[key] for key, size in sizes.items() if size == 0},
     )
+
+
+def counts_of(sweep: TauSweep) -> TauCounts:
+    """The counts that ``sweep`` was made from, to add to those of other shards."""
+    inside = ClassCounts(n=sweep.n_in, n_fault=sweep.n_fault_in, bottom=sweep.fn_in_count)
+    bottom = tuple(sweep.n_cens - accepted for accepted in sweep.fp_cens_count)
+    censored = ClassCounts(n=sweep.n_cens, n_fault=sweep.n_fault_cens, bottom=bottom)
+    return TauCounts(dtype=sweep.dtype, taus=sweep.taus, in_range=inside, censored=censored)
 
 
 def _rates(counts: Sequence[int], n: int) -> Rates:
