@@ -36,18 +36,29 @@ class Chunk(NamedTuple):
     is_in_range: NDArray[np.bool_]
 
 
+class Samples(Protocol):
+    """What a sweep and a recommendation read."""
+
+    @property
+    def dtype(self) -> GateDtype:
+        """In which |Q| and tau are compared."""
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All samples, the same each time."""
+
+
 @dataclass(frozen=True)
 class QAbsSamples:
-    """A split's samples. A |Q| that is NaN or infinite stands for a fault, whatever made it one.
+    """A |Q| that is NaN or infinite stands for a fault, whatever made it one.
 
     q_abs, is_in_range: one dimension, same length; ids: of the samples, None for their row numbers;
-    dtype: the gate's, in which chunks are given.
+    dtype: the gate's, in which chunks are given; what overflows in it is a fault there.
     """
 
     q_abs: Column
     is_in_range: Column
     dtype: GateDtype
-    ids: NDArray[Any] | None = None
+    ids: Column | None = None
 
     def __len__(self) -> int:
         return len(self.q_abs)
@@ -102,7 +113,7 @@ def checked_samples(
     is_in_range: Column,
     dtype: GateDtype,
     *,
-    ids: NDArray[Any] | None = None,
+    ids: Column | None = None,
     gate_dtype: GateDtype | None = None,
 ) -> QAbsSamples:
     """Samples from columns of one length; see :func:`samples_of`."""

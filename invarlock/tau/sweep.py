@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from invarlock.tau.counts import ClassCounts, TauCounts
 from invarlock.tau.errors import TauError
 from invarlock.tau.gate_dtype import Floats, GateDtype
-from invarlock.tau.samples import QAbsSamples, float_array, samples_of
+from invarlock.tau.samples import Samples, float_array, samples_of
 from invarlock.tau.sweep_record import sweep_of
 
 
@@ -45,7 +45,7 @@ def tau_infer_sweep_from_q_abs(
     return sweep_of(count_taus(samples_of(q_abs, is_in_range), taus)).model_dump(mode="json")
 
 
-def count_taus(samples: QAbsSamples, taus: ArrayLike) -> TauCounts:
+def count_taus(samples: Samples, taus: ArrayLike) -> TauCounts:
     """Counts at each tau from one pass over ``samples``; those of shards add up. Raises as the sweep does."""
     asked = checked_taus(taus)
     compared = _rounded(asked, samples.dtype)

@@ -1,0 +1,141 @@
+"""The smallest tau_infer that meets a requirement, with a guarantee for finite samples (design page 7).
+
+The exact rule. Let n censored samples be independent draws, a fault counting as one that is never accepted, and
+
+    k = max {k : P(Binomial(n, alpha) <= k) <= delta}.
+
+tau* is the value of the gate's dtype next above the (k + 1)-th largest censored |Q|, so at most k are accepted.
+Were a tau with a true fp_cens above alpha chosen, so at most k of n draws would lie at or above the largest such
+tau t, each of which does so with a probability above alpha: that happens with probability delta at most. As t is no
+function of the data, this holds for every tau >= tau*, however it is chosen, ties or not.
+
+On a grid the same test is walked from the largest tau down and stops at the first failure (fixed-sequence testing,
+Bauer 1991, Statistics in Medicine 10(6), 871-890). Accepted counts only grow on the way down, so the walk ends at the
+smallest tau of the grid that is >= tau*.
+
+"The smallest tau whose observed fp_cens is <= alpha" would break its promise about every second time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from numpy.typing import ArrayLike
+
+from invarlock.stats.exact import clean_runs_needed, most_events
+from invarlock.tau.gate_dtype import Floats
+from invarlock.tau.order_statistic import kth_largest
+from invarlock.tau.recommendation_record import Constraint, Rule, Status, TauRecommendation
+from invarlock.tau.requirement import Requirement
+from invarlock.tau.samples import Samples
+from invarlock.tau.sweep import checked_taus, count_taus
+from invarlock.tau.tau_point import TauPoint, tau_point
+
+
+def recommend_tau_infer(
+    samples: Samples, requirement: Requirement, *, taus: ArrayLike | None = None
+) -> TauRecommendation:
+    """Recommend from a calibration split; see the top of this module.
+
+    Parameters
+    ----------
+    samples: independent draws from what deployment will see.
+    requirement: its ceilings on fn_in and bottom_rate are on what is observed. Both rates only grow with tau, so
+        where the smallest tau that meets max_fp breaks them, every other does.
+    taus: a grid to choose from; None for every value of the gate's dtype.
+
+    Reads the samples a few times. Raises TauError as :func:`invarlock.tau.sweep.count_taus` does.
+    """
+    grid = None if taus is None else tuple(checked_taus(taus).tolist())
+    n_cens = sum(int((~chunk.is_in_range).sum()) for chunk in samples.chunks())
+    k = most_events(requirement.max_fp, n_cens, confidence=requirement.confidence)
+    tau = None if k is None else _exact(samples, k) if grid is None else _walk(samples, k, grid)
+    point = None if tau is None else tau_point(samples, tau, confidence=requirement.confidence)
+    status, binding = _judge(requirement, k, point)
+    needed = clean_runs_needed(requirement.max_fp, confidence=requirement.confidence)
+    return TauRecommendation(
+        status=status,
+        tau_infer=point.tau if point is not None and status is Status.OK else None,
+        binding=binding,
+        requirement=requirement,
+        rule=Rule.EXACT if grid is None else Rule.GRID,
+        grid=grid,
+        dtype=samples.dtype,
+        n_cens=n_cens,
+        n_needed=needed,
+        k=k,
+        calibration=point,
+        statement=_statement(requirement, binding, n_cens, needed, k, point),
+    )
+
+
+def _exact(samples: Samples, k: int) -> float | None:
+    """The next value above the (k + 1)-th largest censored |Q|; None where nothing finite is above it."""
+
+    def censored() -> Iterator[Floats]:
+        return (chunk.q_abs[~chunk.is_in_range] for chunk in samples.chunks())
+
+    largest = kth_largest(censored, k + 1, samples.dtype)
+    # Fewer values than that: all others are faults, and any tau at all accepts k or fewer.
+    tau = samples.dtype.next_above(0.0 if largest is None else largest)
+    return tau if math.isfinite(tau) else None
+
+
+def _walk(samples: Samples, k: int, grid: tuple[float, ...]) -> float | None:
+    """The last tau, from the largest down, before more than ``k`` are accepted; None where the largest fails."""
+    censored = count_taus(samples, grid).censored
+    passed = None
+    for tau, bottom in sorted(zip(grid, censored.bottom, strict=True), reverse=True):
+        if censored.n - bottom > k:
+            break
+        passed = tau
+    return passed
+
+
+def _judge(
+    requirement: Requirement, k: int | None, point: TauPoint | None
+) -> tuple[Status, Constraint | None]:
+    if k is None:
+        return Status.INSUFFICIENT_DATA, Constraint.MAX_FP
+    if point is None:
+        return Status.INFEASIBLE, Constraint.MAX_FP
+    if requirement.max_fn is not None:
+        if point.fn_in is None:
+            return Status.INSUFFICIENT_DATA, Constraint.MAX_FN
+        if point.fn_in > requirement.max_fn:
+            return Status.INFEASIBLE, Constraint.MAX_FN
+    if requirement.max_bottom is not None and (point.bottom_rate or 0.0) > requirement.max_bottom:
+        return Status.INFEASIBLE, Constraint.MAX_BOTTOM
+    return Status.OK, None
+
+
+def _statement(
+    requirement: Requirement,
+    binding: Constraint | None,
+    n_cens: int,
+    needed: int,
+    k: int | None,
+    point: TauPoint | None,
+) -> str:
+    alpha, confidence = requirement.max_fp, f"{100 * requirement.confidence:g} % confidence"
+    if k is None:
+        return (
+            f"{n_cens} censored samples cannot show fp_cens <= {alpha:g} with {confidence}; "
+            f"{needed} can, where none of them is accepted."
+        )
+    if point is None:
+        return f"No tau to choose from leaves {k} or fewer of {n_cens} censored samples accepted."
+    if binding is Constraint.MAX_FN:
+        ceiling = f"fn_in <= {requirement.max_fn:g}"
+        observed = "no sample is in range" if point.fn_in is None else f"fn_in is {point.fn_in:.4g}"
+        return f"At the smallest tau for fp_cens, {point.tau:.6g}, {observed}; {ceiling} was asked."
+    if binding is Constraint.MAX_BOTTOM:
+        return (
+            f"At the smallest tau for fp_cens, {point.tau:.6g}, bottom_rate is {point.bottom_rate:.4g}; "
+            f"bottom_rate <= {requirement.max_bottom:g} was asked."
+        )
+    return (
+        f"At tau_infer {point.tau:.6g}, {point.fp_cens_count} of {n_cens} censored samples are accepted, {k} may be: "
+        f"with {confidence} no more than {alpha:g} of fresh ones will be."
+    )
