@@ -1,0 +1,143 @@
+"""Calibration and evaluation splits that share no sample: by a hash of the id and a seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from invarlock.record import Record
+from invarlock.tau.errors import TauError
+from invarlock.tau.gate_dtype import GateDtype
+from invarlock.tau.samples import CHUNK, Chunk, QAbsSamples, Samples
+
+METHOD = (
+    "splitmix64(splitmix64(seed) xor id) / 2^64 < calibration_share; a text's id is the head of its sha256"
+)
+ROW_NUMBERS = (
+    "no sample ids were given: rows are split by number, and a sample in two rows may be on both sides"
+)
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+
+
+class IdSource(StrEnum):
+    """What identifies a sample."""
+
+    GIVEN = "given"
+    ROW_NUMBER = "row_number"
+
+
+class SplitRecipe(Record):
+    """All it takes to split the same samples again. n_calibration, n_evaluation: rows; n_repeated: rows whose id
+    an earlier row has, on its side too."""
+
+    seed: int
+    calibration_share: float
+    ids: IdSource
+    method: str
+    n_calibration: int
+    n_evaluation: int
+    n_repeated: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of ``whole`` that ``keep`` marks."""
+
+    whole: Samples
+    keep: NDArray[np.bool_]
+
+    @property
+    def dtype(self) -> GateDtype:
+        """In which |Q| and tau are compared."""
+        return self.whole.dtype
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The part's samples in order."""
+        for start, q_abs, is_in_range in self.whole.chunks():
+            keep = self.keep[start : start + len(q_abs)]
+            yield Chunk(start, q_abs[keep], is_in_range[keep])
+
+
+def split_samples(
+    samples: QAbsSamples, *, seed: int = 0, calibration_share: float = 0.5
+) -> tuple[Part, Part, SplitRecipe]:
+    """Calibration part, evaluation part and how they were made.
+
+    Rows of one id are on one side, whatever the order of rows, and adding samples moves none. ``seed`` is any
+    integer in [0, 2^64), ``calibration_share`` the share of ids that calibrate, inside (0, 1) and about.
+
+    Raises TauError on ids that are neither integers nor text, and on another seed or share.
+    """
+    if not 0 <= seed < 1 << 64:
+        raise TauError(f"seed {seed} is not in [0, 2^64)", where="seed", fix="such as 0")
+    if not 0 < calibration_share < 1:
+        raise TauError(
+            f"calibration_share {calibration_share} is not inside (0, 1)",
+            where="calibration_share",
+            fix="such as 0.5",
+        )
+    given = samples.ids is not None
+    below = np.uint64(calibration_share * 2.0**64)
+    calibrates = np.concatenate([_hashes(keys, seed) < below for keys in _keys(samples)])
+    n_repeated = len(samples) - np.unique(np.concatenate([*_keys(samples)])).size if given else 0
+    recipe = SplitRecipe(
+        seed=seed,
+        calibration_share=calibration_share,
+        ids=IdSource.GIVEN if given else IdSource.ROW_NUMBER,
+        method=METHOD,
+        n_calibration=int(calibrates.sum()),
+        n_evaluation=int((~calibrates).sum()),
+        n_repeated=n_repeated,
+        warnings=_warnings(given, n_repeated),
+    )
+    return Part(samples, calibrates), Part(samples, ~calibrates), recipe
+
+
+def _keys(samples: QAbsSamples) -> Iterator[NDArray[np.uint64]]:
+    """A 64-bit integer for each id, chunk by chunk."""
+    for start in range(0, len(samples), CHUNK):
+        rows = slice(start, min(start + CHUNK, len(samples)))
+        if samples.ids is None:
+            yield np.arange(rows.start, rows.stop, dtype=np.uint64)
+        else:
+            yield _key(np.asarray(samples.ids[rows]))
+
+
+def _key(ids: NDArray[Any]) -> NDArray[np.uint64]:
+    if ids.dtype.kind in "iu":
+        return ids.astype(np.uint64)
+    if ids.dtype.kind == "U":
+        heads = [hashlib.sha256(name.encode()).digest()[:8] for name in ids.tolist()]
+        return np.frombuffer(b"".join(heads), ">u8").astype(np.uint64)
+    raise TauError(
+        f"ids are {ids.dtype}, neither integers nor text", where="ids", fix="give one or the other"
+    )
+
+
+def _hashes(keys: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    return splitmix64(splitmix64(np.array([seed], np.uint64)) ^ keys)
+
+
+def splitmix64(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The output of SplitMix64 at each ``state``, modulo 2^64 (Steele, Lea and Flood 2014, OOPSLA, 453-472)."""
+    z = state + _GAMMA
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _warnings(given: bool, n_repeated: int) -> tuple[str, ...]:
+    if not given:
+        return (ROW_NUMBERS,)
+    if n_repeated:
+        return (
+            f"{n_repeated} rows repeat the id of another; a guarantee that counts rows takes them as independent",
+        )
+    return ()
