@@ -1,0 +1,239 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from invarlock.digests import sha256_hex
+from invarlock.tau.bundle import export_bundle
+from invarlock.tau.bundle_files import publish
+from invarlock.tau.bundle_graph import gate_graph, joined, model_graph
+from invarlock.tau.bundle_load import load_bundle
+from invarlock.tau.bundle_probe import compare_pair, probe_gate
+from invarlock.tau.bundle_record import Calibration, Gauge
+from invarlock.tau.errors import TauError
+from invarlock.tau.gate_dtype import GateDtype
+from invarlock.tau.inference_config import InferenceConfig
+from invarlock.tau.requirement import Requirement
+from invarlock.tau.strict import StrictInference
+from invarlock.tau.thresholds import thresholds_in
+from invarlock.tau.wrapper import SCMInferenceWrapper
+from tests.tau.conftest import TAUS
+from tests.tau.hard_values import hard_pairs
+from tests.tau.heads import Gives, RationalHead, TinyModel
+
+CONFIG = InferenceConfig(*TAUS)
+X = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+
+
+def refuses(wrapped, inputs, out, config=None):
+    with pytest.raises(TauError) as error:
+        export_bundle(wrapped, inputs, out, config)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_bundle_gates_as_the_wrapper_does_on_hard_values(exported, dtype):
+    bundle = load_bundle(exported(dtype))
+    x = torch.stack(hard_pairs(dtype, TAUS), dim=-1)
+    eager = SCMInferenceWrapper(RationalHead(), CONFIG).infer(x)
+    for name, ours, theirs in zip(StrictInference._fields, eager, bundle(x.numpy()), strict=True):
+        assert theirs.dtype == ours.numpy().dtype
+        np.testing.assert_array_equal(ours.numpy(), theirs, name)
+    assert set(eager.bottom_provenance.tolist()) == {0, 1, 2, 3}
+
+
+def test_a_model_is_shipped_whole_and_its_modes_are_put_back(tmp_path):
+    wrapped = SCMInferenceWrapper(TinyModel(), CONFIG).train()
+    wrapped.model.head.eval()
+    modes = [module.training for module in wrapped.modules()]
+    gauge = Gauge(head="tiny", normalisation="inputs standardised")
+    calibration = Calibration(
+        sweep_sha256=sha256_hex(b"sweep"), requirement=Requirement(max_fp=0.01), split="held_out"
+    )
+    folder = export_bundle(
+        wrapped, (X,), tmp_path / "bundle_dir", CONFIG, gauge=gauge, calibration=calibration
+    )
+
+    assert [module.training for module in wrapped.modules()] == modes
+    assert sorted(path.name for path in folder.iterdir()) == ["SHA256SUMS", "metadata.json", "model.onnx"]
+    subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, check=True)
+    written = json.loads((folder / "metadata.json").read_text())
+    model = (folder / "model.onnx").read_bytes()
+    assert written == {
+        "tau_infer": 1e-5,
+        "tau_train": 1e-4,
+        "use_gap": True,
+        "dtype": "float32",
+        "gauge": {
+            "head": "tiny",
+            "normalisation": "inputs standardised",
+            "magnitude_convention": "abs(Q)",
+        },
+        "model_sha256": sha256_hex(model),
+        "calibration": {
+            "sweep_sha256": sha256_hex(b"sweep"),
+            "requirement": {"max_fp": 0.01, "confidence": 0.95, "max_fn": None, "max_bottom": None},
+            "split": "held_out",
+        },
+    }
+    assert str(Path(__file__).parent).encode() not in model  # no paths of the machine that exported it
+    assert b"site-packages" not in model
+
+    bundle = load_bundle(folder)
+    assert (bundle.metadata.gauge, bundle.metadata.calibration) == (gauge, calibration)
+    wrapped.eval()
+    for size in (1, 4, 9):  # whatever the size of the example
+        x = torch.randn(size, 3)
+        eager, found = wrapped.infer(x), bundle(x.numpy())
+        np.testing.assert_allclose(found.decoded, eager.decoded.detach().numpy(), rtol=1e-3)
+        assert found.bottom_mask.tolist() == eager.bottom_mask.tolist()
+    outputs = {output.name: output for output in onnx.load(folder / "model.onnx").graph.output}
+    assert tuple(outputs) == StrictInference._fields
+    assert {output.type.tensor_type.shape.dim[0].dim_param for output in outputs.values()} == {"batch"}
+
+    again = export_bundle(wrapped, (X,), tmp_path / "again", gauge=gauge, calibration=calibration)
+    for name in ("SHA256SUMS", "metadata.json", "model.onnx"):
+        assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_inputs_that_the_model_does_not_take_are_refused(exported):
+    bundle = load_bundle(exported("float32"))
+    with pytest.raises(TauError, match="2 inputs"):
+        bundle(np.ones((1, 2), np.float32), np.ones(1, np.float32))
+    with pytest.raises(TauError, match="cannot run the model"):
+        bundle(np.ones((1, 2)))
+
+
+def test_a_config_that_is_not_the_wrappers_is_refused(tmp_path):
+    wrapped = SCMInferenceWrapper(RationalHead(), CONFIG)
+    said = refuses(wrapped, (torch.ones(2, 2),), tmp_path / "b", InferenceConfig(1e-5))
+    assert "is not the wrapper's" in said
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_half_head_is_refused(tmp_path, dtype):
+    wrapped = SCMInferenceWrapper(RationalHead(), CONFIG)
+    said = refuses(wrapped, (torch.ones(2, 2, dtype=getattr(torch, dtype)),), tmp_path / "b")
+    assert "p.float(), q.float()" in said
+
+
+def test_a_subnormal_tau_is_refused(tmp_path):
+    below = SCMInferenceWrapper(RationalHead(), InferenceConfig(torch.finfo(torch.float32).tiny / 2))
+    assert "subnormal in float32" in refuses(below, (torch.ones(2, 2),), tmp_path / "b")
+
+
+@pytest.mark.slow
+def test_the_smallest_normal_tau_is_not_refused(tmp_path):
+    tiny = torch.finfo(torch.float32).tiny
+    export_bundle(
+        SCMInferenceWrapper(RationalHead(), InferenceConfig(tiny)), (torch.ones(2, 2),), tmp_path / "b"
+    )
+    assert load_bundle(tmp_path / "b").metadata.tau_infer == tiny
+
+
+def test_a_tau_that_underflows_is_refused(tmp_path):
+    wrapped = SCMInferenceWrapper(RationalHead(), InferenceConfig(1e-60))
+    assert "underflows to 0 in float32" in refuses(wrapped, (torch.ones(2, 2),), tmp_path / "b")
+
+
+@pytest.mark.parametrize("inputs", [(), torch.ones(2, 2), (np.ones((2, 2)),), None])
+def test_example_inputs_must_be_tensors(tmp_path, inputs):
+    wrapped = SCMInferenceWrapper(RationalHead(), CONFIG)
+    assert "example_inputs" in refuses(wrapped, inputs, tmp_path / "b")
+
+
+def test_a_model_that_torch_cannot_export_is_refused_and_its_modes_are_put_back(tmp_path):
+    class Branches(nn.Module):
+        def forward(self, x):
+            return (x, x) if x.sum() > 0 else (x, x + 1)
+
+    wrapped = SCMInferenceWrapper(Branches(), CONFIG).train()
+    assert "cannot be exported" in refuses(wrapped, (torch.ones(2),), tmp_path / "b")
+    assert wrapped.training
+    assert wrapped.model.training
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_model_without_a_pair_is_refused(tmp_path):
+    wrapped = SCMInferenceWrapper(Gives(torch.ones(3)), CONFIG)
+    assert "pair" in refuses(wrapped, (torch.ones(3),), tmp_path / "b")
+
+
+def test_a_name_that_is_taken_or_none_is_refused(tmp_path, exported):
+    wrapped = SCMInferenceWrapper(RationalHead(), CONFIG)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/note").write_text("mine")
+    for out in (exported("float32"), tmp_path / "file", tmp_path / "full"):
+        assert "never overwritten" in refuses(wrapped, (torch.ones(2, 2),), out)
+    for out in (".", "..", tmp_path / "full/..", ""):
+        assert "no name" in refuses(wrapped, (torch.ones(2, 2),), out)
+    assert (tmp_path / "full/note").read_text() == "mine"
+
+
+def test_a_name_taken_meanwhile_is_refused_and_nothing_is_left_beside_it(tmp_path):
+    publish(tmp_path / "b", {"model.onnx": b"first", "metadata.json": b"{}"})
+    with pytest.raises(TauError, match="never overwritten"):
+        publish(tmp_path / "b", {"model.onnx": b"second", "metadata.json": b"{}"})
+    assert (tmp_path / "b/model.onnx").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("step", "infer", "train"), [(0.0, 1, 0), (np.inf, 1, 0), (0.0, 0, 1), (np.inf, 0, 1)]
+)
+def test_a_graph_that_gates_one_step_beside_a_threshold_fails_its_probe(exported, step, infer, train):
+    graph = onnx.load(exported("float32") / "model.onnx")
+    probe_gate(graph, CONFIG, GateDtype.FLOAT32)
+    beside = [float(np.nextafter(np.float32(tau), np.float32(step))) for tau in TAUS]
+    other = InferenceConfig(beside[0] if infer else TAUS[0], beside[1] if train else TAUS[1])
+    with pytest.raises(TauError, match="the exported gate gives"):
+        probe_gate(graph, other, GateDtype.FLOAT32)
+
+
+def test_a_tau_that_the_type_does_not_tell_from_the_graphs_passes(exported):
+    graph = onnx.load(exported("float32") / "model.onnx")
+    probe_gate(graph, InferenceConfig(1e-5 + 1e-14, TAUS[1]), GateDtype.FLOAT32)
+
+
+@pytest.mark.parametrize("drop", ["IsNaN", "IsInf", "Abs"])
+def test_a_graph_without_one_of_its_nodes_fails_its_probe(exported, drop):
+    graph = onnx.load(exported("float64") / "model.onnx")
+    for node in graph.graph.node:
+        if node.op_type == drop:
+            node.op_type = "Neg" if drop == "Abs" else {"IsNaN": "IsInf", "IsInf": "IsNaN"}[drop]
+    with pytest.raises(TauError, match="the exported gate gives"):
+        probe_gate(graph, CONFIG, GateDtype.FLOAT64)
+
+
+def test_a_graph_that_models_something_else_fails_its_comparison():
+    x = np.array([[1.0, 2.0]], np.float32)
+    graph = model_graph(RationalHead(), (torch.from_numpy(x),))
+    compare_pair(graph, (x,), (x[:, 0], x[:, 1]))
+    with pytest.raises(TauError, match="another Q"):
+        compare_pair(graph, (x,), (x[:, 0], x[:, 0]))
+
+
+def test_a_model_may_give_its_own_input_or_a_constant():
+    class Bare(nn.Module):
+        def forward(self, x):
+            return torch.ones_like(x), x
+
+    thresholds = thresholds_in(GateDtype.FLOAT32, CONFIG)
+    graph = joined(model_graph(Bare(), (torch.ones(2),)), gate_graph(thresholds, GateDtype.FLOAT32, 1))
+    probe_gate(graph, CONFIG, GateDtype.FLOAT32)
+
+
+@pytest.mark.parametrize("module", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_missing_package_is_named_with_its_install_command(tmp_path, monkeypatch, module):
+    monkeypatch.setitem(sys.modules, module, None)  # as Python marks what cannot be imported
+    said = refuses(SCMInferenceWrapper(RationalHead(), CONFIG), (torch.ones(2, 2),), tmp_path / "b")
+    assert f"needs the package {module}," in said
+    assert "pip install 'invarlock-calibration[onnx]'" in said
