@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -53,12 +54,14 @@ class QAbsSamples:
 
     q_abs, is_in_range: one dimension, same length; ids: of the samples, None for their row numbers;
     dtype: the gate's, in which chunks are given; what overflows in it is a fault there.
+    where: the file of |Q|, for messages.
     """
 
     q_abs: Column
     is_in_range: Column
     dtype: GateDtype
     ids: Column | None = None
+    where: Path | None = None
 
     def __len__(self) -> int:
         return len(self.q_abs)
@@ -71,7 +74,9 @@ class QAbsSamples:
             if (q_abs < 0).any():
                 at = int(np.flatnonzero(q_abs < 0)[0])
                 raise TauError(
-                    f"q_abs[{start + at}] is {q_abs[at]:g}; |Q| is not negative", fix="pass abs(Q)"
+                    f"q_abs[{start + at}] is {q_abs[at]:g}; |Q| is not negative",
+                    where=self.where,
+                    fix="pass abs(Q)",
                 )
             yield Chunk(start, q_abs, np.asarray(self.is_in_range[rows]))
 
@@ -115,18 +120,21 @@ def checked_samples(
     *,
     ids: Column | None = None,
     gate_dtype: GateDtype | None = None,
+    where: Path | None = None,
 ) -> QAbsSamples:
     """Samples from columns of one length; see :func:`samples_of`."""
     if len(q_abs) == 0:
-        raise TauError("q_abs has no values", fix="a sweep needs at least one sample")
+        raise TauError("q_abs has no values", where=where, fix="a sweep needs at least one sample")
     if is_in_range.dtype != np.bool_:
         raise TauError(
             f"is_in_range is {is_in_range.dtype}, not boolean", fix="say what is in range: y <= limit"
         )
     gate = gate_dtype or dtype
     if not dtype.holds(gate):
-        raise TauError(f"{dtype} values do not show where a {gate} gate cuts", fix=f"save |Q| as {gate}")
-    return QAbsSamples(q_abs=q_abs, is_in_range=is_in_range, ids=ids, dtype=gate)
+        raise TauError(
+            f"{dtype} values do not show where a {gate} gate cuts", where=where, fix=f"save |Q| as {gate}"
+        )
+    return QAbsSamples(q_abs=q_abs, is_in_range=is_in_range, ids=ids, dtype=gate, where=where)
 
 
 def float_array(values: ArrayLike, name: str) -> tuple[Floats, GateDtype]:

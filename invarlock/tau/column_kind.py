@@ -1,0 +1,48 @@
+"""What the cells of a column of samples may be, in text, in JSON and in arrays."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+_TRUTH = {"true": True, "false": False}
+
+
+class ColumnKind(StrEnum):
+    """Named as a message names its cells."""
+
+    Q_ABS = "a number >= 0, nan or inf"
+    LABEL = "true or false"
+    ID = "an integer or text"
+
+    def of_text(self, cell: str) -> float | bool | str:
+        """The value that a text file's ``cell`` spells. ValueError where it spells none."""
+        if self is ColumnKind.Q_ABS:
+            return _not_negative(float(cell))
+        if self is ColumnKind.LABEL and cell.strip().lower() not in _TRUTH:
+            raise ValueError("not boolean")
+        return cell if self is ColumnKind.ID else _TRUTH[cell.strip().lower()]
+
+    def of_json(self, cell: object) -> float | bool | str | int:
+        """The value of a JSON ``cell``. ValueError where it has another type: null is no NaN, and 1 not true."""
+        if self is ColumnKind.LABEL and isinstance(cell, bool):
+            return cell
+        if self is ColumnKind.Q_ABS and isinstance(cell, int | float) and not isinstance(cell, bool):
+            return _not_negative(float(cell))
+        if self is ColumnKind.ID and isinstance(cell, int | str) and not isinstance(cell, bool):
+            return cell
+        raise ValueError("another type")
+
+    def allows(self, dtype: np.dtype[Any]) -> bool:
+        """Whether an array of ``dtype`` holds such cells; a negative |Q| is found where it is read."""
+        if self is ColumnKind.Q_ABS:
+            return dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize <= 8)
+        return dtype.kind == "b" if self is ColumnKind.LABEL else dtype.kind in "iuU"
+
+
+def _not_negative(value: float) -> float:
+    if value < 0:
+        raise ValueError("negative")
+    return value

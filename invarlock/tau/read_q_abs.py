@@ -1,0 +1,70 @@
+"""Samples from files: .npy, .npz, .csv, .parquet and .jsonl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from invarlock.tau.array_columns import npy_column, npz_column, parquet_column
+from invarlock.tau.column_kind import ColumnKind
+from invarlock.tau.errors import TauError
+from invarlock.tau.gate_dtype import GateDtype
+from invarlock.tau.samples import Column, QAbsSamples, checked_samples, float_dtype
+from invarlock.tau.text_columns import csv_column, jsonl_column
+
+_READERS: Mapping[str, Callable[[Path, str, ColumnKind], Column]] = {
+    ".npy": npy_column,
+    ".npz": npz_column,
+    ".csv": csv_column,
+    ".parquet": parquet_column,
+    ".jsonl": jsonl_column,
+}
+
+
+def read_q_abs(
+    path: Path,
+    *,
+    labels: Path | None = None,
+    ids: Path | None = None,
+    q_column: str = "q_abs",
+    label_column: str = "is_in_range",
+    id_column: str | None = None,
+    gate_dtype: GateDtype | None = None,
+) -> QAbsSamples:
+    """Samples from a file of |Q|, and files beside it that have the same rows.
+
+    Parameters
+    ----------
+    path: of |Q|. An .npy is read slice by slice, each time anew; other files are held in memory.
+    labels, ids: files of the labels and sample ids; None for ``path`` itself, which an .npy cannot serve.
+    q_column, label_column, id_column: column, key or array name in each; an .npy has none. Ids are read where
+        ``ids`` or ``id_column`` is given, else row numbers stand in.
+    gate_dtype: see :func:`invarlock.tau.samples.samples_of`; text files have float64.
+
+    Raises TauError, which names file and line, row or column.
+    """
+    labels = labels or path
+    if labels == path and path.suffix == ".npy":
+        raise TauError("an .npy holds |Q| alone", where=path, fix="give a file of labels")
+    q_abs = _read(path, q_column, ColumnKind.Q_ABS)
+    is_in_range = _read(labels, label_column, ColumnKind.LABEL)
+    names = None
+    if ids is not None or id_column is not None:
+        names = _read(ids or path, id_column or "id", ColumnKind.ID)
+    for found, file in ((is_in_range, labels), (names, ids or path)):
+        if found is not None and len(found) != len(q_abs):
+            raise TauError(
+                f"has {len(found)} rows; {path} has {len(q_abs)}", where=file, fix="pair the files"
+            )
+    dtype = float_dtype(q_abs.dtype, q_column)
+    return checked_samples(q_abs, is_in_range, dtype, ids=names, gate_dtype=gate_dtype, where=path)
+
+
+def _read(path: Path, column: str, kind: ColumnKind) -> Column:
+    reader = _READERS.get(path.suffix)
+    if reader is None:
+        raise TauError(f"no reader for {path.suffix!r}", where=path, fix=f"use {', '.join(_READERS)}")
+    try:
+        return reader(path, column, kind)
+    except OSError as error:
+        raise TauError(f"cannot read: {error.strerror or error}", where=path, fix="check the name") from error
