@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from invarlock.record import Record
 from invarlock.tau.errors import TauError
-from invarlock.tau.operating_points_seeds import SeedResult, SplitRecipe
+from invarlock.tau.operating_points_seeds import SeedResult
 from invarlock.tau.operating_points_summary import (
     BOTTOM_COST,
     COVERAGE,
@@ -20,6 +20,7 @@ from invarlock.tau.operating_points_summary import (
     has_split_provenance,
     summarise,
 )
+from invarlock.tau.split import SplitRecipe
 
 COVERAGE_FLOOR = 0.5  # answers at least half of what can be answered
 

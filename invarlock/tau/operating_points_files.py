@@ -117,13 +117,22 @@ def _splits(points: OperatingPoints) -> list[str]:
     if not points.splits:
         return ["No seed tells how its samples were split into calibration and evaluation.", ""]
     rows = [
-        f"| {split.seed} | {split.recipe.method} | {split.recipe.salt} | {split.recipe.calibration_share:g} | "
-        f"{split.recipe.n_calibration} | {split.recipe.n_evaluation} |"
-        for split in points.splits
+        f"| {one.seed} | {one.recipe.seed} | {one.recipe.calibration_share:g} | {one.recipe.ids.value} | "
+        f"{one.recipe.n_calibration} | {one.recipe.n_evaluation} |"
+        for one in points.splits
     ]
-    head = "| seed | method | salt | calibration share | calibration samples | evaluation samples |"
-    return ["## Calibration/evaluation split", "", head, "|---:|---|---|---:|---:|---:|", *rows, ""]
+    methods = sorted({f"`{one.recipe.method}`" for one in points.splits})
+    return [
+        "## Calibration/evaluation split",
+        "",
+        f"A sample calibrates where {' or '.join(methods)}.",
+        "",
+        "| seed | seed of the split | calibration share | ids | calibration samples | evaluation samples |",
+        "|---:|---:|---:|---|---:|---:|",
+        *rows,
+        "",
+    ]
 
 
 def _threshold(tau: float | None) -> str:
-    return "-" if tau is None else f"{tau:.6g}"
+    return "-" if tau is None else repr(tau)

@@ -13,6 +13,9 @@ from pydantic import Field, model_validator
 from invarlock.digests import sha256_file
 from invarlock.errors import DataError
 from invarlock.record import Record
+from invarlock.tau.recommendation_record import TauRecommendation
+from invarlock.tau.split import SplitRecipe
+from invarlock.tau.tau_point import TauPoint
 from invarlock.yaml_source import load_yaml_record
 
 PATTERN = "seed_*.json"
@@ -56,26 +59,26 @@ class CandidateMetrics(Record):
 
 
 class Candidate(Record):
-    """One head with its gate. tau_infer, tau_train: the thresholds it was judged at, null where it has none."""
+    """One head with its gate.
+
+    tau_infer, tau_train: the thresholds it was judged at, null where it has none; recommendation: what tau_infer was
+    chosen by, on the calibration split; evaluation: the same counts, of the evaluation split. Null where not told.
+    """
 
     name: Annotated[str, Field(pattern=r"^[\w.@+=%-]+$")]
     tau_infer: Tau | None = None
     tau_train: Tau | None = None
+    recommendation: TauRecommendation | None = None
+    evaluation: TauPoint | None = None
     metrics: CandidateMetrics
 
 
-class SplitRecipe(Record):
-    """How samples were divided, so that anyone can do it again: by sample id, no sample on both sides."""
-
-    method: str
-    salt: str
-    calibration_share: Annotated[float, Field(gt=0, lt=1)]
-    n_calibration: Annotated[int, Field(ge=1)]
-    n_evaluation: Annotated[int, Field(ge=1)]
-
-
 class SeedResult(Record):
-    """The content of a ``seed_<seed>.json``. made_with: versions of the packages behind the numbers."""
+    """The content of a ``seed_<seed>.json``.
+
+    split: how samples were divided into calibration and evaluation, null where not told; made_with: versions of the
+    packages behind the numbers, and the device.
+    """
 
     schema_version: Literal["dose-seed-result/1"] = "dose-seed-result/1"
     seed: Annotated[int, Field(ge=0)]

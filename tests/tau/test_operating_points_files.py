@@ -13,11 +13,14 @@ from invarlock.errors import DataError
 from invarlock.tau.operating_points_files import DIAGNOSTICS, POINTS, SUMMARY, write_operating_points
 
 SPLIT = {
-    "method": "sha256(salt:id)",
-    "salt": "s",
+    "seed": 3,
     "calibration_share": 0.5,
+    "ids": "given",
+    "method": "by a hash of the id",
     "n_calibration": 10,
     "n_evaluation": 12,
+    "n_repeated": 0,
+    "warnings": [],
 }
 
 
@@ -68,7 +71,8 @@ def test_writes_the_three_files(tmp_path: Path) -> None:
     for part in (
         "| safety_first | **rational** |",
         "0.3750 ± 0.0000",
-        "sha256(salt:id)",
+        "by a hash of the id",
+        "| 9 | 3 | 0.5 | given | 10 | 12 |",
         "| 10 | rational | 10.01 |",
     ):
         assert part in summary
@@ -130,7 +134,7 @@ def metric(name: str, value: object) -> dict[str, Any]:
         (result(0, schema_version="dose-seed-result/2"), "schema_version"),
         (result(0, candidates=[]), "candidates: tuple should have at least 1 item"),
         (result(0, candidates=result(0)["candidates"] * 2), "the candidate rational is there 2 times"),
-        (result(0, split=SPLIT | {"calibration_share": 1.0}), "split.calibration_share"),
+        (result(0, split=SPLIT | {"ids": "guessed"}), "split.ids: input should be 'given' or 'row_number'"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_and_key(tmp_path: Path, bad: dict[str, Any], words: str) -> None:

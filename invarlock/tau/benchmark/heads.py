@@ -25,26 +25,33 @@ class Heads(NamedTuple):
     direction: Floats
 
 
-# Learns from the first readings, then says what it makes of each of the others.
-Head = Callable[[Readings, tuple[Readings, ...], Training], tuple[Heads, ...]]
+# Learns from the first readings, then says what it makes of the second.
+Head = Callable[[Readings, Readings, Training], Heads]
 
 _CLIP = 1.5 * IN_RANGE  # log10(theta / (1 - theta)) beyond which all doses are alike to the regressor
 
 
-def closed_form(_training: Readings, others: tuple[Readings, ...], _how: Training) -> tuple[Heads, ...]:
+def closed_form(_training: Readings, others: Readings, _how: Training) -> Heads:
     """The curve read backwards, with Q = theta (1 - theta): nothing is learned, noise beyond a plateau is a fault."""
-    return tuple(_read_backwards(samples) for samples in others)
+    theta, slope, _ = others.features.T
+    q = theta * (1 - theta)
+    with np.errstate(divide="ignore", invalid="ignore"):  # beyond a plateau there is no logarithm: a fault
+        p = q * np.log10(theta / (1 - theta)) / slope
+    return Heads(p=p, q=q, direction=theta - np.float32(0.5))
 
 
-def regressor(training: Readings, others: tuple[Readings, ...], how: Training) -> tuple[Heads, ...]:
+def regressor(training: Readings, others: Readings, how: Training) -> Heads:
     """A plain network for the dose, censored ones clipped; Q is how far its answer's response is from a plateau."""
     slope = training.features[:, 1]
     target = np.clip(training.log_dose, -_CLIP / slope, _CLIP / slope)
     net = train(training.features, target[:, None], how, torch.nn.functional.mse_loss)
-    return tuple(_from_regression(net(samples.features)[:, 0], samples) for samples in others)
+    log_dose = net(others.features)[:, 0]
+    theta = 1 / (1 + np.float32(10) ** (-others.features[:, 1] * log_dose))
+    q = np.minimum(theta, 1 - theta)
+    return Heads(p=log_dose * q, q=q, direction=log_dose)
 
 
-def rational(training: Readings, others: tuple[Readings, ...], how: Training) -> tuple[Heads, ...]:
+def rational(training: Readings, others: Readings, how: Training) -> Heads:
     """A network for (P, Q) on the unit circle: along (log dose, 1) in range, (-1, 0) or (1, 0) where censored."""
     pairs = np.stack([training.log_dose, np.ones_like(training.log_dose)], axis=1)
     poles = np.stack([training.side.astype(np.float32), np.zeros_like(training.log_dose)], axis=1)
@@ -55,27 +62,7 @@ def rational(training: Readings, others: tuple[Readings, ...], how: Training) ->
     def loss(raw: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.mse_loss(torch.nn.functional.normalize(raw, dim=1), wanted)
 
-    net = train(training.features, target, how, loss)
-    return tuple(_on_the_circle(net(samples.features)) for samples in others)
-
-
-def _read_backwards(samples: Readings) -> Heads:
-    theta, slope, _ = samples.features.T
-    q = theta * (1 - theta)
-    with np.errstate(
-        divide="ignore", invalid="ignore"
-    ):  # a reading beyond a plateau has no logarithm: a fault
-        p = q * np.log10(theta / (1 - theta)) / slope
-    return Heads(p=p, q=q, direction=theta - np.float32(0.5))
-
-
-def _from_regression(log_dose: Floats, samples: Readings) -> Heads:
-    theta = 1 / (1 + np.float32(10) ** (-samples.features[:, 1] * log_dose))
-    q = np.minimum(theta, 1 - theta)
-    return Heads(p=log_dose * q, q=q, direction=log_dose)
-
-
-def _on_the_circle(raw: Floats) -> Heads:
+    raw = train(training.features, target, how, loss)(others.features)
     p, q = (raw / np.linalg.norm(raw, axis=1, keepdims=True)).T
     return Heads(p=p, q=q, direction=p)
 

@@ -26,8 +26,8 @@ def test_settings_and_random_state_of_the_caller_come_back() -> None:
 def test_a_head_decodes_doses_in_range_and_names_the_side_of_the_others(name: str) -> None:
     training, others = draw_readings(0, "training", 2_000), draw_readings(0, "others", 2_000)
     with deterministic():
-        (said,) = HEADS[name](training, (others,), HOW)
-        (again,) = HEADS[name](training, (others,), HOW)
+        said = HEADS[name](training, others, HOW)
+        again = HEADS[name](training, others, HOW)
     for one, same in zip(said, again, strict=True):
         assert one.dtype == np.float32
         assert one.shape == (2_000,)
