@@ -117,6 +117,21 @@ def test_what_is_no_pair_is_refused(p, q, said):
         strict_inference(p, q, InferenceConfig())
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_where_subnormals_are_flushed_no_bottom_and_no_gap_changes(dtype):
+    p, q = hard_pairs(dtype, (1e-5, 1e-4))
+    whole = strict_inference_torch(p, q, InferenceConfig(1e-5, 1e-4))
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor does not flush")
+    try:
+        flushed = strict_inference_torch(p, q, InferenceConfig(1e-5, 1e-4))
+    finally:
+        torch.set_flush_denormal(False)
+    assert not flushed.fault_mask.equal(whole.fault_mask)  # P/Q with a subnormal Q is 1/0 then, no overflow
+    for name in ("bottom_mask", "gap_mask", "semantic_bottom_mask"):
+        assert getattr(flushed, name).equal(getattr(whole, name))
+
+
 def test_nothing_is_warned_of(recwarn):
     strict_inference(np.array([1.0, math.inf]), np.array([0.0, math.nan]), InferenceConfig())
     assert not recwarn.list
