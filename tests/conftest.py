@@ -23,6 +23,18 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", type=Path, help="where screenshots are kept; else they are thrown away")
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The folder for screenshots."""
+    folder = request.config.getoption("--pictures") or tmp_path / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(folder).resolve()
+
+
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a tiny model, saved once a session. Not to be changed."""
