@@ -17,6 +17,7 @@ MODULES = (
     "shared_prefix",
     "ve_intervals",
     "evaluate",
+    "tau_sweep",
 )
 HEAD = """# Benchmarks
 

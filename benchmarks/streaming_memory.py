@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from benchmarks.peak_memory import MB, peak_mb
 from invarlock.checkpoints.checkpoint import open_checkpoint
 from invarlock.measure.sigma_max import CONVERGED
 from invarlock.measure.weights import measure_weights
@@ -34,7 +35,6 @@ CONFIG = {
     "vocab_size": VOCABULARY,
     "tie_word_embeddings": False,
 }
-MB = 1e6
 ALLOWED_MULTIPLE, ALLOWED_REST_MB = 4, 300
 
 
@@ -67,16 +67,6 @@ def write_checkpoint(folder: Path) -> float:
     (folder / "config.json").write_text(json.dumps(CONFIG))
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
     return largest * 4 / MB
-
-
-def peak_mb() -> float:
-    """Peak resident memory of this process so far, MB.
-
-    From /proc: ``getrusage`` carries the peak of the process that started this one across ``exec``.
-    """
-    status = Path("/proc/self/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024 / MB
 
 
 def measure(folder: Path) -> None:

@@ -30,7 +30,7 @@ class ColumnKind(StrEnum):
         if self is ColumnKind.LABEL and isinstance(cell, bool):
             return cell
         if self is ColumnKind.Q_ABS and isinstance(cell, int | float) and not isinstance(cell, bool):
-            return _not_negative(float(cell))
+            return _not_negative(_float(cell))
         if self is ColumnKind.ID and isinstance(cell, int | str) and not isinstance(cell, bool):
             return cell
         raise ValueError("another type")
@@ -46,3 +46,10 @@ def _not_negative(value: float) -> float:
     if value < 0:
         raise ValueError("negative")
     return value
+
+
+def _float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError as error:  # an integer of more than 308 digits
+        raise ValueError("too large") from error

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from invarlock.tau.errors import TauError
 from invarlock.tau.gate_dtype import Floats, GateDtype
 
-CHUNK = 1 << 17  # samples; sorted in the cache of one core
+CHUNK = 1 << 16  # samples; sorted in the cache of one core
 
 
 class Column(Protocol):

@@ -1,12 +1,11 @@
 """The sweep: what each of many taus would do, counted in one pass over |Q| (seed 004).
 
-A chunk's values are sorted, class by class, and the taus looked up among them. That is less work than it sounds:
-numpy sorts several values at a time, while looking each value up among the taus waits for one branch after another.
+A chunk's values are sorted in the processor's cache and the taus looked up among them. That is less work than it
+sounds: numpy sorts several values at a time, while looking each value up among the taus waits for one branch after
+another.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,17 +49,11 @@ def count_taus(samples: Samples, taus: ArrayLike) -> TauCounts:
     asked = checked_taus(taus)
     compared = _rounded(asked, samples.dtype)
     order = np.argsort(compared, kind="stable")
-    ascending = compared[order]
-    inside, censored = _Tally(ascending), _Tally(ascending)
-    for chunk in samples.chunks():
-        inside.add(chunk.q_abs[chunk.is_in_range])
-        censored.add(chunk.q_abs[~chunk.is_in_range])
-    return TauCounts(
-        dtype=samples.dtype,
-        taus=tuple(asked.tolist()),
-        in_range=inside.counts(order),
-        censored=censored.counts(order),
-    )
+    tally = _Tally(compared[order])
+    for _, q_abs, is_in_range in samples.chunks():
+        tally.add(q_abs, is_in_range)
+    inside, censored = tally.counts(order)
+    return TauCounts(dtype=samples.dtype, taus=tuple(asked.tolist()), in_range=inside, censored=censored)
 
 
 def checked_taus(taus: ArrayLike) -> NDArray[np.float64]:
@@ -75,26 +68,46 @@ def checked_taus(taus: ArrayLike) -> NDArray[np.float64]:
 
 
 class _Tally:
-    """The samples of one class below each of ascending taus."""
+    """Samples, faults and samples accepted at each of ascending taus; in range first, then censored."""
 
     def __init__(self, taus: Floats) -> None:
         self._taus = taus
-        self._below = np.zeros(len(taus), np.int64)
-        self._n = self._n_fault = 0
+        # Of the dtype of the values, which searchsorted would otherwise copy into that of what it looks up.
+        self._infinity = taus.dtype.type(np.inf)
+        self._accepted = np.zeros((2, taus.size), np.int64)
+        self._n, self._n_fault = np.zeros(2, np.int64), np.zeros(2, np.int64)
 
-    def add(self, values: NDArray[Any]) -> None:
-        """Count ``values``, which are sorted in place."""
-        values.sort()  # infinities and NaN end up behind all others
-        finite = int(values.searchsorted(np.inf))
-        self._below += values.searchsorted(self._taus)
-        self._n += values.size
-        self._n_fault += values.size - finite
+    def add(self, q_abs: Floats, is_in_range: NDArray[np.bool_]) -> None:
+        """Count some samples."""
+        values = _signed(q_abs, is_in_range)
+        values.sort()  # -inf, in range from the largest on, censored from the smallest on, inf, NaN
+        first, last = values.searchsorted(-self._infinity, "right"), values.searchsorted(self._infinity)
+        self._accepted[0] += values.searchsorted(-self._taus, "right") - first
+        self._accepted[1] += last - values.searchsorted(self._taus)
+        self._n += _by_class(np.ones_like(is_in_range), is_in_range)
+        self._n_fault += _by_class(~np.isfinite(q_abs), is_in_range)
 
-    def counts(self, order: NDArray[np.intp]) -> ClassCounts:
-        """In the order asked; ``order`` sorted it."""
-        bottom = np.empty_like(self._below)
-        bottom[order] = self._below + self._n_fault
-        return ClassCounts(n=self._n, n_fault=self._n_fault, bottom=tuple(bottom.tolist()))
+    def counts(self, order: NDArray[np.intp]) -> list[ClassCounts]:
+        """Of both classes, in the order asked; ``order`` sorted it."""
+        bottom = np.empty_like(self._accepted)
+        bottom[:, order] = self._n[:, None] - self._accepted
+        return [
+            ClassCounts(n=n, n_fault=n_fault, bottom=tuple(row))
+            for n, n_fault, row in zip(self._n.tolist(), self._n_fault.tolist(), bottom.tolist(), strict=True)
+        ]
+
+
+def _signed(q_abs: Floats, is_in_range: NDArray[np.bool_]) -> Floats:
+    """|Q|, with a minus where in range: the sign bit has room for the label, and one sort serves both classes."""
+    unsigned = np.dtype(f"u{q_abs.dtype.itemsize}")
+    sign = is_in_range.astype(unsigned) << unsigned.type(8 * unsigned.itemsize - 1)
+    signed: Floats = (q_abs.view(unsigned) | sign).view(q_abs.dtype)
+    return signed
+
+
+def _by_class(which: NDArray[np.bool_], is_in_range: NDArray[np.bool_]) -> tuple[int, int]:
+    inside = int(np.count_nonzero(which & is_in_range))
+    return inside, int(np.count_nonzero(which)) - inside
 
 
 def _rounded(taus: NDArray[np.float64], dtype: GateDtype) -> Floats:

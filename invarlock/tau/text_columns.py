@@ -42,7 +42,7 @@ def _csv_cells(path: Path, rows: Any, column: str, kind: ColumnKind) -> _Cells:
         )
     at = header.index(column)
     for row in rows:
-        if not row:  # an empty line
+        if not row and len(header) > 1:  # an empty line; in a file of one column it would be a missing cell
             continue
         if len(row) != len(header):
             raise TauError(f"line {rows.line_num} has {len(row)} cells, line 1 has {len(header)}", where=path)

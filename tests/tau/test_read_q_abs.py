@@ -103,6 +103,7 @@ TEXT = {
         ("q_abs,q_abs,is_in_range\n1,1,true\n", "line 1 names column 'q_abs' 2 times"),
         ("", "line 1 names column 'q_abs' 0 times"),
         ("q_abs,is_in_range\n", "q_abs has no values"),
+        ("q_abs\n0.1\n\n0.2\n", "line 3 has 0 cells"),
         ('q_abs,is_in_range\n"0.1"x,true\n', "is no CSV"),
     ],
     "q.jsonl": [
@@ -114,6 +115,7 @@ TEXT = {
         ('{"q_abs": "1", "is_in_range": true}\n', "line 1, column q_abs: '1' is not"),
         ('{"q_abs": -1, "is_in_range": true}\n', "line 1, column q_abs: -1 is not"),
         ('{"q_abs": 1, "is_in_range": 1}\n', "line 1, column is_in_range: 1 is not true or false"),
+        ('{"q_abs": 1' + "0" * 400 + ', "is_in_range": true}\n', "line 1, column q_abs: 10000"),
         ('{"q_abs": 1}\n', "line 1 has no key 'is_in_range'"),
         ("[1]\n", "line 1 has no key 'q_abs'"),
         ('{"q_abs": 1, "is_in_range": true}\n{"q_abs": 1,\n', "line 2 is no JSON"),

@@ -74,7 +74,7 @@ def test_row_numbers_stand_in_with_a_warning_and_split_like_given_integers():
     parts = split_samples(samples_of(q, labels), seed=3)
     given = split_samples(samples_of(q, labels, ids=np.arange(n)), seed=3)
     assert parts[2].ids == "row_number"
-    assert "row number" in parts[2].warnings[0]
+    assert "split by number" in parts[2].warnings[0]
     assert (parts[2].n_calibration, given[2].ids) == (given[2].n_calibration, "given")
     for mine, theirs in zip(parts[:2], given[:2], strict=True):
         assert count_taus(mine, [5.0, 1e5]) == count_taus(theirs, [5.0, 1e5])
