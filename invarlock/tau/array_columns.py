@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +13,14 @@ from invarlock.tau.column_kind import ColumnKind
 from invarlock.tau.errors import TauError
 
 
-@dataclass(frozen=True)
-class NpyColumn:
-    """The values of an .npy file, read slice by slice: of what was read nothing stays in memory, as pages of a
-    memory map would. dtype: of the values; length: how many; offset: of the first, bytes."""
-
-    path: Path
-    dtype: np.dtype[Any]
-    length: int
-    offset: int
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, rows: slice) -> NDArray[Any]:
-        start, stop, _ = rows.indices(self.length)
-        offset = self.offset + start * self.dtype.itemsize
-        values = np.fromfile(self.path, self.dtype, stop - start, offset=offset)
-        if values.size != stop - start:
-            raise TauError(f"ends before row {stop}", where=self.path, fix="leave the file alone meanwhile")
-        return values
-
-
-def npy_column(path: Path, column: str, kind: ColumnKind) -> NpyColumn:
-    """An .npy file; it has no columns, so ``column`` only names it in messages."""
+def npy_column(path: Path, column: str, kind: ColumnKind) -> NDArray[Any]:
+    """A memory map of an .npy file; it has no columns, so ``column`` only names it in messages."""
     try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise TauError(f"is no .npy of numbers: {error}", where=path, fix="numpy.save it") from error
-    if not isinstance(mapped, np.memmap) or not mapped.flags.c_contiguous:
-        raise TauError("is no .npy in C order", where=path, fix="numpy.save(numpy.ascontiguousarray(...))")
-    _check(path, column, mapped.dtype, kind)
-    return NpyColumn(path, mapped.dtype, mapped.size, mapped.offset)
+    _check(path, column, values.dtype, kind)
+    return values.reshape(-1)
 
 
 def npz_column(path: Path, column: str, kind: ColumnKind) -> NDArray[Any]:

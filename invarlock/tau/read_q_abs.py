@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from invarlock.tau.array_columns import npy_column, npz_column, parquet_column
 from invarlock.tau.column_kind import ColumnKind
 from invarlock.tau.errors import TauError
 from invarlock.tau.gate_dtype import GateDtype
-from invarlock.tau.samples import Column, QAbsSamples, checked_samples, float_dtype
+from invarlock.tau.samples import QAbsSamples, checked_samples, float_dtype
 from invarlock.tau.text_columns import csv_column, jsonl_column
 
-_READERS: Mapping[str, Callable[[Path, str, ColumnKind], Column]] = {
+_READERS: Mapping[str, Callable[[Path, str, ColumnKind], NDArray[Any]]] = {
     ".npy": npy_column,
     ".npz": npz_column,
     ".csv": csv_column,
@@ -35,7 +38,7 @@ def read_q_abs(
 
     Parameters
     ----------
-    path: of |Q|. An .npy is read slice by slice, each time anew; other files are held in memory.
+    path: of |Q|. An .npy is mapped and read slice by slice; other files are held in memory.
     labels, ids: files of the labels and sample ids; None for ``path`` itself, which an .npy cannot serve.
     q_column, label_column, id_column: column, key or array name in each; an .npy has none. Ids are read where
         ``ids`` or ``id_column`` is given, else row numbers stand in.
@@ -60,7 +63,7 @@ def read_q_abs(
     return checked_samples(q_abs, is_in_range, dtype, ids=names, gate_dtype=gate_dtype, where=path)
 
 
-def _read(path: Path, column: str, kind: ColumnKind) -> Column:
+def _read(path: Path, column: str, kind: ColumnKind) -> NDArray[Any]:
     reader = _READERS.get(path.suffix)
     if reader is None:
         raise TauError(f"no reader for {path.suffix!r}", where=path, fix=f"use {', '.join(_READERS)}")

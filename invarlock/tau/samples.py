@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,18 +16,6 @@ from invarlock.tau.errors import TauError
 from invarlock.tau.gate_dtype import Floats, GateDtype
 
 CHUNK = 1 << 16  # samples; sorted in the cache of one core
-
-
-class Column(Protocol):
-    """A column that is read slice by slice: an array in memory or in a file."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of its values."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: slice, /) -> NDArray[Any]: ...
 
 
 class Chunk(NamedTuple):
@@ -50,17 +39,18 @@ class Samples(Protocol):
 
 @dataclass(frozen=True)
 class QAbsSamples:
-    """A |Q| that is NaN or infinite stands for a fault, whatever made it one.
+    """Arrays in memory, or memory maps of more than fits there. A |Q| that is NaN or infinite stands for a fault,
+    whatever made it one.
 
     q_abs, is_in_range: one dimension, same length; ids: of the samples, None for their row numbers;
     dtype: the gate's, in which chunks are given; what overflows in it is a fault there.
     where: the file of |Q|, for messages.
     """
 
-    q_abs: Column
-    is_in_range: Column
+    q_abs: NDArray[Any]
+    is_in_range: NDArray[np.bool_]
     dtype: GateDtype
-    ids: Column | None = None
+    ids: NDArray[Any] | None = None
     where: Path | None = None
 
     def __len__(self) -> int:
@@ -78,7 +68,9 @@ class QAbsSamples:
                     where=self.where,
                     fix="pass abs(Q)",
                 )
-            yield Chunk(start, q_abs, np.asarray(self.is_in_range[rows]))
+            yield Chunk(start, q_abs, self.is_in_range[rows])
+            for column in (self.q_abs, self.is_in_range):
+                _let_go(column)
 
 
 def samples_of(
@@ -114,15 +106,15 @@ def samples_of(
 
 
 def checked_samples(
-    q_abs: Column,
-    is_in_range: Column,
+    q_abs: NDArray[Any],
+    is_in_range: NDArray[Any],
     dtype: GateDtype,
     *,
-    ids: Column | None = None,
+    ids: NDArray[Any] | None = None,
     gate_dtype: GateDtype | None = None,
     where: Path | None = None,
 ) -> QAbsSamples:
-    """Samples from columns of one length; see :func:`samples_of`."""
+    """Samples from arrays of one dimension and length; see :func:`samples_of`."""
     if len(q_abs) == 0:
         raise TauError("q_abs has no values", where=where, fix="a sweep needs at least one sample")
     if is_in_range.dtype != np.bool_:
@@ -167,3 +159,17 @@ def _plain(values: ArrayLike, name: str) -> NDArray[Any]:
 def _is_bfloat16(values: object) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(values, torch.Tensor) and values.dtype is torch.bfloat16
+
+
+def _let_go(column: NDArray[Any]) -> None:
+    """Drop the pages of the file that ``column`` maps, if it does: what was read would count as memory in use.
+
+    They stay in the system's cache, and so do changes, but for those of a map with changes of its own (mode "c").
+    """
+    link: object = column
+    while isinstance(link, np.ndarray):
+        if isinstance(link, np.memmap) and link.mode == "c":
+            return
+        link = link.base
+    if isinstance(link, mmap.mmap):
+        link.madvise(mmap.MADV_DONTNEED)

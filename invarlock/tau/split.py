@@ -107,7 +107,7 @@ def _keys(samples: QAbsSamples) -> Iterator[NDArray[np.uint64]]:
         if samples.ids is None:
             yield np.arange(rows.start, rows.stop, dtype=np.uint64)
         else:
-            yield _key(np.asarray(samples.ids[rows]))
+            yield _key(samples.ids[rows])
 
 
 def _key(ids: NDArray[Any]) -> NDArray[np.uint64]:

@@ -158,7 +158,6 @@ def _arrays(folder, q, labels):
         (np.ones(3), np.ones(2, bool), "has 2 rows; .* has 3"),
         (np.array(["a"]), np.ones(1, bool), "column q_abs is <U1; a cell must be a number"),
         (np.array([{}]), np.ones(1, bool), "is no .npy of numbers"),
-        (np.asfortranarray(np.ones((2, 3))), np.ones(6, bool), "C order"),
         (np.ones(0), np.ones(0, bool), "no values|is no .npy"),
     ],
 )
@@ -172,14 +171,6 @@ def test_a_negative_value_of_an_npy_is_told_by_row(tmp_path):
     q[CHUNK + 3] = -2.0
     samples = _arrays(tmp_path, q, np.ones(q.size, bool))
     with pytest.raises(ValueError, match=rf"q_abs\[{CHUNK + 3}\] is -2(.|\n)*q\.npy"):
-        count_taus(samples, [1.0])
-
-
-def test_an_npy_that_is_cut_short_meanwhile_is_told(tmp_path):
-    samples = _arrays(tmp_path, np.ones(1000), np.ones(1000, bool))
-    with (tmp_path / "q.npy").open("r+b") as file:
-        file.truncate(4000)
-    with pytest.raises(ValueError, match="ends before row 1000"):
         count_taus(samples, [1.0])
 
 

@@ -146,6 +146,34 @@ def test_shards_and_chunks_add_up_to_the_whole():
     assert [a + b for a, b in zip(whole.in_range.bottom, whole.censored.bottom, strict=True)] == below
 
 
+def resident_kb() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("RssFile:")).split()[1])
+
+
+def test_the_pages_of_a_memory_map_do_not_stay(tmp_path):
+    n = 4_000_000  # 32 MB
+    np.save(tmp_path / "q.npy", np.ones(n))
+    q = np.load(tmp_path / "q.npy", mmap_mode="r")
+    labels = np.ones(n, bool)
+    for values in (q, q[: n // 2], q.reshape(2, -1)):
+        before = resident_kb()
+        assert tau_infer_sweep_from_q_abs(
+            values, is_in_range=labels[: values.size].reshape(values.shape), taus=[1.5]
+        )["fn_in"] == [1.0]
+        assert resident_kb() - before < 8_000
+
+
+@pytest.mark.parametrize("mode", ["c", "r+"])
+def test_changes_of_a_memory_map_are_kept(tmp_path, mode):
+    np.save(tmp_path / "q.npy", np.ones(100_000))
+    q = np.load(tmp_path / "q.npy", mmap_mode=mode)
+    q[:50_000] = 3.0
+    labels = np.ones(q.size, bool)
+    for _ in range(2):
+        assert tau_infer_sweep_from_q_abs(q, is_in_range=labels, taus=[2.0])["fn_in"] == [0.5]
+
+
 def test_shards_at_other_taus_do_not_add_up():
     q, labels = draws(10)
     with pytest.raises(ValueError, match="other taus"):
