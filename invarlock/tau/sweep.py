@@ -84,8 +84,12 @@ class _Tally:
         first, last = values.searchsorted(-self._infinity, "right"), values.searchsorted(self._infinity)
         self._accepted[0] += values.searchsorted(-self._taus, "right") - first
         self._accepted[1] += last - values.searchsorted(self._taus)
-        self._n += _by_class(np.ones_like(is_in_range), is_in_range)
-        self._n_fault += _by_class(~np.isfinite(q_abs), is_in_range)
+        inside = np.count_nonzero(is_in_range)
+        self._n += inside, values.size - inside
+        if last - first < values.size:
+            is_fault = ~np.isfinite(q_abs)
+            inside = np.count_nonzero(is_fault & is_in_range)
+            self._n_fault += inside, np.count_nonzero(is_fault) - inside
 
     def counts(self, order: NDArray[np.intp]) -> list[ClassCounts]:
         """Of both classes, in the order asked; ``order`` sorted it."""
@@ -103,11 +107,6 @@ def _signed(q_abs: Floats, is_in_range: NDArray[np.bool_]) -> Floats:
     sign = is_in_range.astype(unsigned) << unsigned.type(8 * unsigned.itemsize - 1)
     signed: Floats = (q_abs.view(unsigned) | sign).view(q_abs.dtype)
     return signed
-
-
-def _by_class(which: NDArray[np.bool_], is_in_range: NDArray[np.bool_]) -> tuple[int, int]:
-    inside = int(np.count_nonzero(which & is_in_range))
-    return inside, int(np.count_nonzero(which)) - inside
 
 
 def _rounded(taus: NDArray[np.float64], dtype: GateDtype) -> Floats:
