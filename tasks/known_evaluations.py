@@ -40,10 +40,7 @@ def known_evaluations(folder: Path) -> KnownEvaluations:
     tracker = Tracker(home(), EXPERIMENT)
     logged = [run.run_id for run in tracker.find_runs("invarlock.kind", _KIND) if run.complete]
     for run_id in logged:
-        place = folder / run_id
-        place.mkdir(parents=True)
-        for name in (EVIDENCE, MANIFEST):
-            tracker.download_verified(run_id, name, place)
+        tracker.download_files(run_id, folder / run_id, (EVIDENCE, MANIFEST))
     kept = RuntimeFiles.of()
     folders = [folder] * bool(logged) + [kept.evaluations] * kept.evaluations.is_dir()
     return KnownEvaluations(

@@ -165,14 +165,15 @@ class Tracker:
 
     def download_verified(self, run_id: str, path: str, folder: Path) -> Path:
         """Copy an artifact into ``folder``; StoreError unless its hash is the one under the seal."""
-        where = f"run {run_id}: {path}"
-        expected = self.sealed_files(run_id).get(path)
-        with explained(where), tempfile.TemporaryDirectory(prefix="invarlock-download-") as downloads:
-            copy = Path(shutil.copy(self.client.download_artifacts(run_id, path, downloads), folder))
-        if expected is None or sha256_file(copy) != expected:
-            copy.unlink()
-            raise StoreError("an artifact was altered after its run was sealed", where=where)
-        return copy
+        return self._download(run_id, path, folder, self.sealed_files(run_id))
+
+    def download_files(self, run_id: str, folder: Path, paths: Sequence[str] | None = None) -> None:
+        """Copy ``paths``, else all that is under the seal, to the same paths below ``folder``; StoreError as above."""
+        sealed = self.sealed_files(run_id)
+        for path in sealed if paths is None else paths:
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._download(run_id, path, target, sealed)
 
     def sealed_files(self, run_id: str) -> Mapping[str, str]:
         """Artifact path to hex SHA-256 of every file under the run's seal; StoreError when that does not hold."""
@@ -195,6 +196,15 @@ class Tracker:
         lock = mlflow_home(self.home) / "locks" / sha256_hex(name.encode())[:16]
         with locked(lock):
             yield lock
+
+    def _download(self, run_id: str, path: str, place: Path, sealed: Mapping[str, str]) -> Path:
+        where = f"run {run_id}: {path}"
+        with explained(where), tempfile.TemporaryDirectory(prefix="invarlock-download-") as downloads:
+            copy = Path(shutil.copy(self.client.download_artifacts(run_id, path, downloads), place))
+        if sealed.get(path) != sha256_file(copy):
+            copy.unlink()
+            raise StoreError("an artifact was altered after its run was sealed", where=where)
+        return copy
 
     def _experiment_id(self, name: str) -> str:
         local = self.uri.startswith("sqlite:")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from invarlock.policy.diff import Change
 from invarlock.policy.key_document import value_text
 from invarlock.promotion.candidate import changes_of
+from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.requests import Request, State
 from invarlock.promotion.runtime_files import RuntimeFiles
 from invarlock.record import Record
 from invarlock.reports.number_text import counted
+
+REQUESTER = "recalibration"
 
 
 class Recalibration(Record):
@@ -38,9 +42,22 @@ def recalibration_of(files: RuntimeFiles, patch: str, tolerance: float) -> Recal
     return Recalibration(tolerance=tolerance, changes=changes_of(files, patch))
 
 
-def recalibration_markdown(found: Recalibration, opened: str) -> str:
-    """For the page of its run; opened: what came of it, a sentence."""
-    lines = [f"{found.statement} {opened}", ""]
+def standing_request(store: RequestStore, found: Recalibration) -> Request | None:
+    """The recalibration's own request for these values over this policy that is open or was rejected, if any.
+
+    Its patch may differ in what made it, such as another version of the code: what people decide on are the values.
+    """
+    live = store.files.live_sha256()
+    for request in reversed(store.requests()):
+        same = (request.requester, request.base_sha256, request.changes) == (REQUESTER, live, found.changes)
+        if same and store.state(request.id) not in (State.APPLIED, State.STALE):
+            return request
+    return None
+
+
+def recalibration_markdown(found: Recalibration, told: str) -> str:
+    """For the page of its run; told: what was found and what came of it, in sentences."""
+    lines = [told, ""]
     if found.changes:
         lines += ["| key | in force | recommended | change | band |", "|---|---:|---:|---:|---|"]
     for change in found.changes:

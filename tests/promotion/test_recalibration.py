@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from invarlock.promotion.recalibration import Recalibration, recalibration_markdown, recalibration_of
+from invarlock.promotion.recalibration import (
+    REQUESTER,
+    Recalibration,
+    recalibration_markdown,
+    recalibration_of,
+    standing_request,
+)
+from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.requests import Request, Step, StepRecord
 from invarlock.promotion.runtime_files import RuntimeFiles
-from tests.promotion.config_root import epsilon, small_root
+from invarlock.promotion.steps import record_step
+from tests.promotion.config_root import NOON, epsilon, promoted, requested, small_root
 from tests.promotion.patches import Values, patch_yaml
 
 
@@ -43,8 +52,27 @@ def test_the_page_says_which(tmp_path: Path) -> None:
     recalibration = found(tmp_path, both)
     assert recalibration.statement.startswith("1 of 2 changed values left the tolerance band of 10%")
     page = recalibration_markdown(recalibration, "Request 1f.")
-    assert page.startswith(f"{recalibration.statement} Request 1f.")
+    assert page.startswith("Request 1f.\n")
     assert "| balanced.rmt_guard.epsilon_by_family.ffn | 0.01 | 0.0105 | +5.0% | within |" in page
     assert "| balanced.rmt_guard.epsilon_by_family.other | 0.01 | 0.02 | +100.0% | outside |" in page
     assert "None of 1 changed value left" in found(tmp_path / "b", epsilon(0.0105)).statement
     assert found(tmp_path / "c", epsilon(0.01)).statement == "The policy in force is what is recommended."
+
+
+def test_the_same_values_are_asked_for_once(tmp_path: Path) -> None:
+    root = small_root(tmp_path / "configs")
+    store = RequestStore(root)
+
+    def standing(value: float) -> Request | None:
+        text = patch_yaml(epsilon(value))
+        return standing_request(store, recalibration_of(store.files, text, 0.1))
+
+    asked = requested(root, epsilon(0.02), requester=REQUESTER)
+    requested(root, epsilon(0.03))  # by a person: the recalibration has still to speak for itself
+    assert standing(0.02) == asked
+    assert standing(0.03) is None
+    rejection = StepRecord(binding=asked.binding, by="bea", at=NOON, reason="no")
+    record_step(Step.REJECTED, rejection, root=root)
+    assert standing(0.02) == asked
+    promoted(root, epsilon(0.04))
+    assert standing(0.02) is None  # another policy is in force
