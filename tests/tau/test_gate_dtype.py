@@ -11,7 +11,15 @@ TORCH = {dtype: getattr(torch, dtype.value) for dtype in GateDtype}
 def test_rounds_as_torch_does(dtype):
     rng = np.random.default_rng(0)
     values = np.exp(rng.normal(0, 20, 20_000)).astype(np.float32)  # from float32 on, every way is the same
-    values[:6] = [0.0, np.inf, np.nan, 3.4e38, 1e-45, 1.00390625]
+    values[:7] = [
+        0.0,
+        np.inf,
+        np.nan,
+        3.4e38,
+        1e-45,
+        1.00390625,
+        1.01171875,
+    ]  # the last two: ties in bfloat16
     expected = torch.from_numpy(values).to(TORCH[dtype]).to(torch.float64).numpy()
     np.testing.assert_array_equal(dtype.round(values).astype(np.float64), expected)
 
