@@ -39,10 +39,10 @@ class Services:
     client: SyncPrefectClient
 
     def runs(self, flow: str) -> list[FlowRun]:
-        """Of a flow, oldest first, without those that are only scheduled and those that were skipped as pile-up."""
+        """Runs of a flow that the worker began, oldest first: not those of commands, nor those skipped as pile-up."""
         flows = {each.id: each.name for each in self.client.read_flows()}
         runs = [run for run in self.client.read_flow_runs() if flows[run.flow_id] == flow]
-        begun = [run for run in runs if run.start_time is not None]
+        begun = [run for run in runs if run.start_time is not None and run.deployment_id is not None]
         return sorted(begun, key=lambda run: str(run.start_time))
 
     def wait_for(self, flow: str, state: str, *, number: int = 1, seconds: float = 300) -> FlowRun:
