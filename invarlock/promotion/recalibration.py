@@ -5,6 +5,7 @@ from __future__ import annotations
 from invarlock.policy.diff import Change
 from invarlock.policy.key_document import value_text
 from invarlock.promotion.candidate import changes_of
+from invarlock.promotion.current import standing
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Request, State
 from invarlock.promotion.runtime_files import RuntimeFiles
@@ -50,7 +51,7 @@ def standing_request(store: RequestStore, found: Recalibration) -> Request | Non
     live = store.files.live_sha256()
     for request in reversed(store.requests()):
         same = (request.requester, request.base_sha256, request.changes) == (REQUESTER, live, found.changes)
-        if same and store.state(request.id) not in (State.APPLIED, State.STALE):
+        if same and standing(store, request) not in (State.APPLIED, State.STALE):
             return request
     return None
 

@@ -17,7 +17,14 @@ from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Request, Step, StepRecord
 from invarlock.promotion.runtime_files import RuntimeFiles
 from invarlock.promotion.steps import record_step
-from tests.promotion.config_root import NOON, epsilon, promoted, requested, small_root
+from tests.promotion.config_root import (
+    NOON,
+    epsilon,
+    promoted,
+    requested,
+    rolled_back,
+    small_root,
+)
 from tests.promotion.patches import Values, patch_yaml
 
 
@@ -74,5 +81,13 @@ def test_the_same_values_are_asked_for_once(tmp_path: Path) -> None:
     rejection = StepRecord(binding=asked.binding, by="bea", at=NOON, reason="no")
     record_step(Step.REJECTED, rejection, root=root)
     assert standing(0.02) == asked
+    old = store.files.live_sha256()
     promoted(root, epsilon(0.04))
     assert standing(0.02) is None  # another policy is in force
+    rolled_back(root, old)
+    assert standing(0.02) == asked  # a rejection stays one
+
+    asked = requested(root, epsilon(0.05), requester=REQUESTER)
+    promoted(root, epsilon(0.06))
+    rolled_back(root, old)
+    assert standing(0.05) is None  # what was open then is stale, whatever came back
