@@ -41,11 +41,18 @@ def write_checksums(folder: Path) -> str:
 
 
 def read_checksums(listing: Path) -> Mapping[str, str]:
-    """{path: hex SHA-256} of a list. StoreError when a line is not one of its format."""
+    """{path: hex SHA-256} of a list. StoreError for a line of another format, or a path that may lead elsewhere."""
     hashes = {}
     for number, line in enumerate(listing.read_text().splitlines(), 1):
         match = _LINE.fullmatch(line)
         if match is None:
             raise StoreError(f"line {number} is not a checksum: {line[:80]!r}", where=listing)
+        _ensure_inside(match["path"], listing)
         hashes[match["path"]] = match["sha256"]
     return hashes
+
+
+def _ensure_inside(path: str, listing: Path) -> None:
+    """Whoever made the list may be an intruder: its paths are joined to folders that files are copied to."""
+    if "\\" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
+        raise StoreError(f"a path of the list may lead out of its folder: {path[:80]!r}", where=listing)

@@ -17,7 +17,7 @@ _PATCH = "patch_sha256"
 
 def run_of(tracker: Tracker, patch: bytes) -> str:
     """The id of the run that made ``patch``: the newest that is complete. CheckFailed when there is none."""
-    found = tracker.find_runs(f"invarlock.{_PATCH}", sha256_hex(patch))
+    found = tracker.find_by_param(_PATCH, sha256_hex(patch))
     if not found:
         raise CheckFailed(
             f"no calibration run in MLflow made this patch: its sha256 is {sha256_hex(patch)}",

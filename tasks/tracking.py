@@ -159,9 +159,14 @@ class Tracker:
                 self.fail(run)
 
     def find_runs(self, tag: str, value: str) -> Sequence[RunHandle]:
-        """The runs that carry ``tag`` with ``value``, newest first."""
+        """The runs that carry ``tag`` with ``value``, newest first. Tags can be overwritten: nothing may rest on it."""
         with explained(self.uri):
-            return [_handle(run) for run in self._search(tag, value)]
+            return [_handle(run) for run in self._search("tags", tag, value)]
+
+    def find_by_param(self, name: str, value: str) -> Sequence[RunHandle]:
+        """The runs whose parameter ``name``, which nobody can overwrite, is ``value``, newest first."""
+        with explained(self.uri):
+            return [_handle(run) for run in self._search("params", name, value)]
 
     def download_verified(self, run_id: str, path: str, folder: Path) -> Path:
         """Copy an artifact into ``folder``; StoreError unless its hash is the one under the seal."""
@@ -200,11 +205,10 @@ class Tracker:
     def _download(self, run_id: str, path: str, place: Path, sealed: Mapping[str, str]) -> Path:
         where = f"run {run_id}: {path}"
         with explained(where), tempfile.TemporaryDirectory(prefix="invarlock-download-") as downloads:
-            copy = Path(shutil.copy(self.client.download_artifacts(run_id, path, downloads), place))
-        if sealed.get(path) != sha256_file(copy):
-            copy.unlink()
-            raise StoreError("an artifact was altered after its run was sealed", where=where)
-        return copy
+            found = Path(self.client.download_artifacts(run_id, path, downloads))
+            if not found.is_file() or sealed.get(path) != sha256_file(found):
+                raise StoreError("an artifact was altered after its run was sealed", where=where)
+            return Path(shutil.copy(found, place))
 
     def _experiment_id(self, name: str) -> str:
         local = self.uri.startswith("sqlite:")
@@ -216,13 +220,13 @@ class Tracker:
             return str(experiment.experiment_id)
 
     def _find(self, run_key: str) -> Run | None:
-        runs = self._search(RUN_KEY, run_key)
+        runs = self._search("tags", RUN_KEY, run_key)
         return runs[-1] if runs else None
 
-    def _search(self, tag: str, value: str) -> list[Run]:
-        if "'" in value or "`" in tag:
-            raise StoreError(f"a tag cannot be searched for {value!r}", where=tag, fix="leave quotes out")
-        query = f"tags.`{tag}` = '{value}'"
+    def _search(self, field: str, name: str, value: str) -> list[Run]:
+        if "'" in value or "`" in name:
+            raise StoreError(f"{field} cannot be searched for {value!r}", where=name, fix="leave quotes out")
+        query = f"{field}.`{name}` = '{value}'"
         search = partial(self.client.search_runs, [self.experiment_id], query, max_results=_PAGE)
         page = search()
         runs = list(page)

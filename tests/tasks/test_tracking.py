@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from invarlock.digests import sha256_hex
 from invarlock.errors import StoreError
 from tasks.checksums import FILE_NAME
 from tasks.local_services import mlflow_home
-from tasks.tracking import SEAL, Tracker
+from tasks.tracking import SEAL, RunHandle, Tracker
 from tests.tasks.sweep_logging import CALLS, DyingClient, Killed, expected, log_sweep, program, what_is_there
 
 
@@ -78,6 +81,14 @@ def test_a_run_is_found_by_its_tags(tracker: Tracker) -> None:
         tracker.find_runs("patch_sha256", "x' OR '1'='1")
 
 
+def test_a_run_is_found_by_its_parameters_whatever_became_of_its_tags(tracker: Tracker) -> None:
+    made = tracker.sweep_run("by param", "by param", {"patch_sha256": "ab" * 32}, {"patch_sha256": "ef" * 32})
+    other = tracker.sweep_run("by tag", "by tag", {}, {})
+    tracker.tag(made.run_id, "patch_sha256", "00" * 32)
+    tracker.tag(other.run_id, "patch_sha256", "ab" * 32)
+    assert [run.run_id for run in tracker.find_by_param("patch_sha256", "ab" * 32)] == [made.run_id]
+
+
 def test_a_failed_run_is_continued(tracker: Tracker) -> None:
     failed = tracker.sweep_run("failing", "failing", {}, {})
     tracker.fail(failed)
@@ -99,6 +110,39 @@ def test_a_tampered_artifact_is_refused(tracker: Tracker, tmp_path: Path, harmed
     with pytest.raises(StoreError, match=r"altered|sealed"):
         tracker.download_verified(run.run_id, "report.json", tmp_path)
     assert tracker.client.get_run(run.run_id).data.params[SEAL]
+
+
+@pytest.mark.parametrize("form", ["../{name}", "{absolute}", "a/../../{name}", "a//b", "./a", "a\\b"])
+def test_a_list_that_leads_out_of_its_folder_is_refused_and_nothing_is_touched(
+    tracker: Tracker, tmp_path: Path, form: str
+) -> None:
+    policy = tmp_path / "tiers.yaml"
+    policy.write_text("balanced: {}\n")
+    run = tracker.finish(tracker.sweep_run(f"leads {form}", "t", {}, {}), {"report.json": b"{}"})
+    path = form.format(name=policy.name, absolute=policy)
+    forge_list(tracker, run, f"{'0' * 64}  {path}\n")
+    with pytest.raises(StoreError, match="may lead out of its folder"):
+        tracker.download_files(run.run_id, tmp_path / "download")
+    assert policy.read_text() == "balanced: {}\n"
+
+
+def forge_list(tracker: Tracker, run: RunHandle, listing: str) -> None:
+    """As somebody does who can write to database and artifacts: the seal is that of the new list."""
+    artifacts = Path(tracker.client.get_run(run.run_id).info.artifact_uri.removeprefix("file://"))
+    (artifacts / FILE_NAME).write_text(listing)
+    with closing(sqlite3.connect(mlflow_home(tracker.home) / "mlflow.db")) as database, database:
+        told = (sha256_hex(listing.encode()), SEAL, run.run_id)
+        database.execute("UPDATE params SET value = ? WHERE key = ? AND run_uuid = ?", told)
+
+
+def test_what_is_there_stays_when_the_download_is_not_believed(tracker: Tracker, tmp_path: Path) -> None:
+    run = tracker.finish(tracker.sweep_run("kept", "t", {}, {}), {"report.json": b"{}", "a/b": b""})
+    forge_list(tracker, run, f"{'0' * 64}  report.json\n{'0' * 64}  a\n")
+    (tmp_path / "report.json").write_text("mine")
+    for path in ("report.json", "a"):  # of another hash, and a folder
+        with pytest.raises(StoreError, match="altered"):
+            tracker.download_verified(run.run_id, path, tmp_path / "report.json")
+    assert (tmp_path / "report.json").read_text() == "mine"
 
 
 def test_the_checksums_are_those_of_sha256sum(tracker: Tracker, tmp_path: Path) -> None:
