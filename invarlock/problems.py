@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -55,9 +56,10 @@ def _message(kind: str, text: str, value: object, path: KeyPath, model: type[Bas
     return text
 
 
-def known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
+@lru_cache(maxsize=256)  # making a schema takes 70 ms, and a file may have thousands of unknown keys
+def known_keys(model: type[BaseModel], path: KeyPath) -> tuple[str, ...]:
     """Sorted keys that ``model`` knows in the mapping at ``path``."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     nodes = list(_variants(schema, schema))
     for key in path:
         nodes = [
@@ -66,10 +68,15 @@ def known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
             for child in _children(node, key)
             for variant in _variants(schema, child)
         ]
-    return sorted({name for node in nodes for name in node.get("properties", {})})
+    return tuple(sorted({name for node in nodes for name in node.get("properties", {})}))
 
 
 # A JSON schema is JSON of any shape, hence Any.
+@lru_cache(maxsize=64)
+def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
+    return model.model_json_schema()
+
+
 def _variants(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """``node`` with its reference followed and its alternatives spread out."""
     if "$ref" in node:

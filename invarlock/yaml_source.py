@@ -26,6 +26,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 _TEXT = {f"tag:yaml.org,2002:{name}" for name in ("str", "timestamp", "merge", "value")}
 _OTHER = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "map", "seq")}
 _FIX = "correct the file and run again"
+_MOST_TOLD = 20  # problems, of a file that may hold nothing else
 
 
 @dataclass(frozen=True)
@@ -120,16 +121,18 @@ def _told(
     error: type[InvarlockError],
     fix: str,
 ) -> InvarlockError:
-    """``error`` with every problem at its ``file:line:column``, in the order of the file."""
+    """``error`` with the problems at their ``file:line:column``, in the order of the file."""
     placed = sorted(
         ((locate(problem.path), problem) for problem in problems), key=lambda p: (p[0].line, p[0].column)
     )
     first = placed[0][0]
     if len(placed) == 1:
         return error(str(placed[0][1]), where=f"{path}:{first.line}:{first.column}", fix=fix)
-    lines = [f"  line {at.line}, column {at.column}: {problem}" for at, problem in placed]
+    lines = [f"  line {at.line}, column {at.column}: {problem}" for at, problem in placed[:_MOST_TOLD]]
+    if len(placed) > len(lines):
+        lines.append(f"  and {len(placed) - len(lines):,} more")
     return error(
-        "\n".join([f"{len(lines)} problems", *lines]), where=f"{path}:{first.line}:{first.column}", fix=fix
+        "\n".join([f"{len(placed):,} problems", *lines]), where=f"{path}:{first.line}:{first.column}", fix=fix
     )
 
 

@@ -33,20 +33,25 @@ class Candidate:
 def candidate_of(files: RuntimeFiles, request: Request) -> Candidate:
     """What ``request`` makes of the tiers file in force. Raises PromotionError or PolicyError when it cannot."""
     if isinstance(request, PromotionRequest):
-        return patched(files, request.patch)
+        return patched(files, read_patch(request.patch))
     return returning(files, request.change_sha256)
+
+
+def read_patch(text: str) -> TiersFile:
+    """A patch's text, with its keys and values checked. Raises PolicyError with what is wrong."""
+    return read_tiers(text, PATCH)
 
 
 def changes_of(files: RuntimeFiles, patch: str) -> tuple[Change, ...]:
     """What ``patch`` would change in the tiers file in force; empty where it agrees with it."""
     base = _live(files)[1]
-    return diff_tiers(base, apply_patch(base, read_tiers(patch, PATCH)))
+    return diff_tiers(base, apply_patch(base, read_patch(patch)))
 
 
-def patched(files: RuntimeFiles, patch: str) -> Candidate:
+def patched(files: RuntimeFiles, patch: TiersFile) -> Candidate:
     """The tiers file in force with ``patch`` laid over it, comments, order and untouched lines as they are."""
     text, base = _live(files)
-    merged = apply_patch(base, read_tiers(patch, PATCH))
+    merged = apply_patch(base, patch)
     changes = diff_tiers(base, merged)
     if not changes:
         raise PromotionError("the patch changes nothing", fix="keep the policy that is in force")
