@@ -20,12 +20,13 @@ from pydantic import Field
 
 from invarlock.digests import digest_of
 from invarlock.errors import PromotionError
+from invarlock.policy.diff import Change
 from invarlock.policy.key_document import value_text
 from invarlock.promotion.approval import approve, draft_approval, reject
 from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.requests import Request
 from invarlock.promotion.review import Review, change_text
-from invarlock.promotion.review_text import review_markdown
+from invarlock.promotion.review_text import plain, review_markdown
 
 _PATIENCE = timedelta(days=30)  # then Prefect fails the run; the request stays open
 _MOST = 200  # entries in one answer of the server
@@ -92,7 +93,7 @@ def _take(request: Request, answer: Answer, at: datetime, config: PromotionConfi
 
 
 def _description(request: Request, review: Review, config: PromotionConfig, flaws: list[str]) -> str:
-    told = f"**The last answer did not count:** {flaws[-1]}\n\n" if flaws else ""
+    told = f"**The last answer did not count:** {plain(flaws[-1])}\n\n" if flaws else ""
     signed = _SIGNED.format(id=request.id) if config.signatures.required else ""
     return f"{told}{signed}{_changes(review)}\n\n{review_markdown(review)}"
 
@@ -100,7 +101,10 @@ def _description(request: Request, review: Review, config: PromotionConfig, flaw
 def _changes(review: Review) -> str:
     """First what matters: the form shows a few narrow lines before it scrolls."""
     return "\n".join(
-        f"- `{change.path}` **{value_text(change.old)} → {value_text(change.new)}** {change_text(change)} "
-        f"{change.direction.value}"
+        f"- `{change.path}` **{_values(change)}** {change_text(change)} {change.direction.value}"
         for change in (each.change for each in review.changes)
     )
+
+
+def _values(change: Change) -> str:
+    return plain(f"{value_text(change.old)} → {value_text(change.new)}")

@@ -11,7 +11,7 @@ from invarlock.errors import PromotionError
 from invarlock.promotion.candidate import Candidate, candidate_of
 from invarlock.promotion.history import Approver, Event, EventKind, HistoryEntry, entries, head
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Request, State, Step, StepRecord, said
+from invarlock.promotion.requests import Request, State, Step, StepRecord, said_name
 from invarlock.promotion.turn import Reached, change_policy, turn, unobserved
 from invarlock.promotion.verify_history import edited_by_hand, ensure_unbroken
 
@@ -37,7 +37,7 @@ def apply_request(
             return _entry_of(store, request)
         store.ensure_open(request_id)
         ensure_unbroken(store)
-        _ensure_current(store, request, by=said(by, "who applies it"), at=at)
+        _ensure_current(store, request, by=said_name(by, "who applies it"), at=at)
         _ensure_recorded(store)
         _ensure_approved(store, request, approvals)
         candidate = candidate_of(store.files, request)

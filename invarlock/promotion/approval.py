@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,9 +11,10 @@ from invarlock.digests import canonical_json
 from invarlock.errors import PromotionError
 from invarlock.promotion.apply import staleness
 from invarlock.promotion.checked import last_checked
+from invarlock.promotion.person import same_person
 from invarlock.promotion.promotion_config import PromotionConfig, allowed_signers_path
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Request, Step, StepRecord, said
+from invarlock.promotion.requests import Request, Step, StepRecord, said, said_name
 from invarlock.promotion.signatures import NAMESPACE, flaw_of, sign
 from invarlock.promotion.steps import record_step
 from invarlock.promotion.turn import turn
@@ -45,7 +45,7 @@ def draft_approval(
     """An approval of ``request`` that expires as ``config`` says, to be signed or kept as it is."""
     return Approval(
         binding=request.binding,
-        by=said(by, "who approves"),
+        by=said_name(by, "who approves"),
         at=at,
         reason=said(reason, "a reason"),
         expires_at=at + timedelta(days=config.expires_days),
@@ -73,7 +73,7 @@ def approve(
 
 def reject(request: Request, *, by: str, reason: str, at: datetime, root: Path | None = None) -> StepRecord:
     """Close ``request``. Whoever asked for it may take it back so."""
-    words = {"by": said(by, "who rejects"), "reason": said(reason, "a reason")}
+    words = {"by": said_name(by, "who rejects"), "reason": said(reason, "a reason")}
     rejection = StepRecord(binding=request.binding, at=at, **words)
     record_step(Step.REJECTED, rejection, root=root)
     return rejection
@@ -109,7 +109,7 @@ def _flaw(
         return f"the approval of {approval.by} is dated {approval.at.isoformat()}, which is yet to come"
     if now >= expires_at:
         return f"the approval of {approval.by} expired at {expires_at.isoformat()}"
-    if config.four_eyes and _person(approval.by) == _person(request.requester):
+    if config.four_eyes and same_person(approval.by, request.requester):
         return f"{approval.by} has requested it and cannot approve it: four eyes must see it"
     return _signature_flaw(approval, config, store)
 
@@ -132,11 +132,6 @@ def _differing(approval: Approval, request: Request) -> str:
     if theirs.change_sha256 != ours.change_sha256:
         return f"another patch, {theirs.change_sha256[:12]}"
     return "another request, or this one was altered since"
-
-
-def _person(name: str) -> str:
-    """One spelling of a name: `Ann ` and `ann` are no four eyes."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def _ensure_current(store: RequestStore, request: Request) -> None:

@@ -10,7 +10,7 @@ from invarlock.errors import PromotionError
 from invarlock.promotion.backtest import BackTest, ensure_caught
 from invarlock.promotion.policy_checks import PolicyCheck
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Request, Step, StepRecord, said
+from invarlock.promotion.requests import Request, Step, StepRecord, said_name
 from invarlock.promotion.steps import record_step
 from invarlock.promotion.sweep_basis import Basis
 
@@ -48,7 +48,7 @@ def keep_checks(
     ensure_caught(back_test)
     checked = Checked(
         binding=request.binding,
-        by=said(by, "who checked it"),
+        by=said_name(by, "who checked it"),
         at=at,
         reason=f"{len(checks)} checks passed, {len(back_test.evaluations)} stored evaluations judged again",
         bases=tuple(bases),

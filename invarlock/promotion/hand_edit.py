@@ -9,7 +9,7 @@ from invarlock.errors import PromotionError
 from invarlock.policy.diff import diff_tiers
 from invarlock.policy.tiers_file import load_tiers
 from invarlock.promotion.history import Event, EventKind, HistoryEntry, last_entry
-from invarlock.promotion.requests import said
+from invarlock.promotion.requests import said, said_name
 from invarlock.promotion.turn import note_change, turn
 from invarlock.promotion.verify_history import ensure_unbroken
 
@@ -36,7 +36,7 @@ def record_hand_edit(*, by: str, reason: str, at: datetime, root: Path | None = 
             from_sha256=last.event.to_sha256,
             to_sha256=live,
             changes=diff_tiers(before, load_tiers(store.files.live)),
-            requester=said(by, "who edited it"),
+            requester=said_name(by, "who edited it"),
             reason=said(reason, "a reason"),
             binding=None,
             run=None,

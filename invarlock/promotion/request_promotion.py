@@ -7,10 +7,10 @@ from pathlib import Path
 
 from invarlock.digests import sha256_hex
 from invarlock.errors import PromotionError
-from invarlock.promotion.candidate import patched
+from invarlock.promotion.candidate import patched, read_patch
 from invarlock.promotion.history import head
 from invarlock.promotion.patch_header import read_header
-from invarlock.promotion.requests import PromotionRequest, RunReference, request_id, said
+from invarlock.promotion.requests import PromotionRequest, RunReference, request_id, said, said_name
 from invarlock.promotion.turn import turn
 
 MOST_BYTES = 1 << 18  # a patch holds some tens of values
@@ -35,10 +35,11 @@ def request_promotion(
     text = _text(patch)
     header = read_header(text)
     run = RunReference(
-        mlflow_run_id=said(mlflow_run_id, "an MLflow run"),
+        mlflow_run_id=said_name(mlflow_run_id, "an MLflow run"),
         run_key=header.run_key,
         report_content_sha256=header.report_content_sha256,
     )
+    read = read_patch(text)  # before the turn: a long one takes seconds, and everybody would wait
     with turn(root) as store:
         live = store.files.live_sha256()
         if live != header.base_sha256:
@@ -48,7 +49,7 @@ def request_promotion(
                 fix="run the same calibration again: measurements are kept, the recommendation is made anew",
             )
         after, change = head(store.files), sha256_hex(patch)
-        who, why = said(requester, "a requester"), said(reason, "a reason")
+        who, why = said_name(requester, "a requester"), said(reason, "a reason")
         large = None if allow_large is None else said(allow_large, "a reason for a large change")
         request = PromotionRequest(
             id=request_id(change, live, after, run, (who, why, large)),
@@ -59,7 +60,7 @@ def request_promotion(
             requester=who,
             reason=why,
             created_at=created_at,
-            changes=patched(store.files, text).changes,
+            changes=patched(store.files, read).changes,
             patch=text,
             allow_large=large,
         )

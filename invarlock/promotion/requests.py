@@ -160,7 +160,15 @@ class State(StrEnum):
 
 def said(words: str, what: str) -> str:
     """``words`` without blanks around them. PromotionError when nothing is left, or a terminal would act on it."""
-    stripped = words.strip()
-    if not stripped or not all(line.isprintable() for line in stripped.splitlines()):
+    stripped = words.replace("\r\n", "\n").strip()
+    if not stripped or not all(line.isprintable() for line in stripped.split("\n")):
         raise PromotionError(f"{what} is missing or holds control characters", fix=f"give {what} in words")
+    return stripped
+
+
+def said_name(name: str, what: str) -> str:
+    """As :func:`said`, on one line: a second one could pass for something that the product says."""
+    stripped = said(name, what)
+    if "\n" in stripped:
+        raise PromotionError(f"{what} is more than one line", fix=f"give {what} on one line")
     return stripped

@@ -39,13 +39,13 @@ def review_markdown(review: Review) -> str:
         [
             f"# {_title(review)}",
             "",
-            *(f"- {name}: {_plain(value)}" for name, value in _facts(review).items()),
+            *(f"- {name}: {plain(value)}" for name, value in _facts(review).items()),
             "",
             "## Changes",
             "",
             *_table(_CHANGES, [_change_cells(each) for each in review.changes]),
             "",
-            *(f"- {_plain(statement)}" for statement in _statements(review)),
+            *(f"- {plain(statement)}" for statement in _statements(review)),
             "",
             "## Checks",
             "",
@@ -159,10 +159,10 @@ def _columns(names: Sequence[str]) -> tuple[Column, ...]:
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     if not rows:
         return ["None."]
-    lines = [f"| {' | '.join(map(_plain, row))} |" for row in rows]
+    lines = [f"| {' | '.join(map(plain, row))} |" for row in rows]
     return [f"| {' | '.join(names)} |", "|" + "---|" * len(names), *lines]
 
 
-def _plain(text: Content) -> str:
+def plain(text: str) -> str:
     """``text`` on one line, none of it markup: Prefect's pages render Markdown and the HTML in it."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~&-])", r"\\\1", " ".join(text.split()))

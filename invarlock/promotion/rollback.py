@@ -9,7 +9,7 @@ from invarlock.errors import PromotionError
 from invarlock.promotion.candidate import returning
 from invarlock.promotion.history import entries, head
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import RollbackRequest, request_id, said
+from invarlock.promotion.requests import RollbackRequest, request_id, said, said_name
 from invarlock.promotion.turn import turn
 from invarlock.promotion.verify_history import ensure_unbroken
 
@@ -25,7 +25,7 @@ def request_rollback(
         ensure_unbroken(store)
         live, after = store.files.live_sha256(), head(store.files)
         _ensure_earlier(store, to_sha256, live)
-        words = (said(requester, "a requester"), said(reason, "a reason"))
+        words = (said_name(requester, "a requester"), said(reason, "a reason"))
         request = RollbackRequest(
             id=request_id(to_sha256, live, after, None, words),
             change_sha256=to_sha256,

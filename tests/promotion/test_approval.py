@@ -80,6 +80,14 @@ def test_nobody_approves_his_own_request_unless_the_config_says_so(root: Path, b
     apply_approved(request.id, alone, by="ann", now=LATER, root=root)
 
 
+@pytest.mark.parametrize("by", ["Ann  Lee", "ann lee", "annlee", "ＡＮＮ Lee"])
+def test_blanks_inside_a_name_make_no_second_person(root: Path, by: str) -> None:
+    request = requested(root, epsilon(0.02), requester="Ann Lee")
+    keep_checks(request, (), [PASSED], BackTest(evaluations=()), by="flow", at=NOON, root=root)
+    refused(root, draft(request, by), "four eyes")
+    approve(draft(request, "Ann Leeds"), CONFIG, now=LATER, root=root)
+
+
 def test_nothing_is_approved_by_nobody(root: Path) -> None:
     request = checked(root)
     with pytest.raises(PromotionError, match="nobody has approved it"):

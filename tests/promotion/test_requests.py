@@ -219,9 +219,21 @@ def test_sizes_encodings_and_words(root: Path) -> None:
     for data, match in ((patch + b"#" * MOST_BYTES, "bytes"), (patch + b"# \xff", "UTF-8")):
         with pytest.raises(PromotionError, match=match):
             ask(root, data)
-    for words in ({"requester": " "}, {"reason": ""}, {"reason": "a\x1b[2Jb"}, {"allow_large": ""}):
+    for words in (
+        {"requester": " "}, {"reason": ""}, {"reason": "a\x1b[2Jb"}, {"reason": "a\rb"}, {"allow_large": ""},
+    ):  # fmt: skip
         with pytest.raises(PromotionError, match="missing or holds control characters"):
             ask(root, patch, **words)
+    with pytest.raises(PromotionError, match="a requester is more than one line"):
+        ask(root, patch, requester="ann\nbea")
+    assert ask(root, patch, reason="first\r\nsecond").reason == "first\nsecond"
+
+
+def test_a_patch_is_read_before_the_policy_is_held(root: Path) -> None:
+    patch = header(root).encode() + b"balanced: {no_such_guard: {}}\n"
+    live_tiers_path(root).unlink()  # whoever holds the policy finds out at once
+    with pytest.raises(PolicyError, match="unknown key"):
+        ask(root, patch)
 
 
 @pytest.mark.parametrize(
