@@ -10,18 +10,17 @@ from typing import get_args, get_origin
 
 from pydantic import JsonValue
 
-from invarlock.families import Family
 from invarlock.policy.built_in import BUILT_IN
 from invarlock.policy.keys import Key, Section
 from invarlock.policy.schema import Tier, TierPolicy
 from invarlock.policy.tiers_file import FILE_KEYS, file_key
 
-_FAMILY = "*"
+_ANY = "*"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One key. ``path`` is that of ``resolved_policy`` in reports; ``*`` stands for a family."""
+    """One key. ``path`` is that of ``resolved_policy`` in reports; ``*`` stands for a family or a head."""
 
     path: str
     key: Key
@@ -34,12 +33,12 @@ class Entry:
         return file_key(self.path)
 
     def built_in(self, tier: Tier) -> JsonValue:
-        """The value that ``tier`` starts from; of a key per family, the mapping of all of them."""
+        """The value that ``tier`` starts from, None for none; of a key per family, the mapping of all of them."""
         value: JsonValue = BUILT_IN[tier].model_dump(mode="json")
         for name in self.path.split("."):
-            if name == _FAMILY or not isinstance(value, dict):
+            if name == _ANY or not isinstance(value, dict):
                 return value
-            value = value[name]
+            value = value.get(name)
         return value
 
     def as_json(self) -> dict[str, JsonValue]:
@@ -74,8 +73,14 @@ def catalog() -> Mapping[str, Entry]:
 
 def entry_of(path: str) -> Entry:
     """The entry of a leaf such as ``spectral.family_caps.ffn``. Raises KeyError for what is no key."""
-    families = {family.value for family in Family}
-    return catalog()[".".join(_FAMILY if name in families else name for name in path.split("."))]
+    names = path.split(".")
+    for entry in catalog().values():
+        parts = entry.path.split(".")
+        if len(parts) == len(names) and all(
+            part in (_ANY, name) for part, name in zip(parts, names, strict=True)
+        ):
+            return entry
+    raise KeyError(path)
 
 
 def entry_in_file(key: str) -> Entry:
@@ -87,9 +92,9 @@ def entry_in_file(key: str) -> Entry:
 
 def _entries(section: type[Section], prefix: str) -> Iterator[Entry]:
     for name, field in section.model_fields.items():
-        kind, path = _of_family(field.annotation), prefix + name
+        kind, path = _of_mapping(field.annotation), prefix + name
         if kind is not None:
-            path += f".{_FAMILY}"
+            path += f".{_ANY}"
         inner = kind or field.annotation
         if isinstance(inner, type) and issubclass(inner, Section):
             yield from _entries(inner, f"{path}.")
@@ -98,7 +103,7 @@ def _entries(section: type[Section], prefix: str) -> Iterator[Entry]:
             yield Entry(path, key, field.description or "", section.evidence)
 
 
-def _of_family(annotation: object) -> object | None:
-    """``V`` of ``Mapping[Family, V]`` or ``Mapping[Family, V] | None``; None for anything else."""
+def _of_mapping(annotation: object) -> object | None:
+    """``V`` of ``Mapping[K, V]`` or ``Mapping[K, V] | None``; None for anything else."""
     mappings = (arm for arm in (annotation, *get_args(annotation)) if get_origin(arm) is Mapping)
     return next((get_args(mapping)[1] for mapping in mappings), None)

@@ -16,8 +16,9 @@ _HEAD = """\
 Written by `invarlock policy keys --markdown > docs/policy-keys.md` from the schema in `invarlock/policy/`.
 
 Keys are spelled as in `runtime/tiers.yaml`, below a tier. Configs and profiles set the same keys below
-`guards:`, and reports show them below `resolved_policy`; there `spectral_guard`, `rmt_guard` and
-`variance_guard` are `spectral`, `rmt` and `variance`. `*` stands for each family: ffn, attn, embed, other.
+`guards:`, and reports show them below `resolved_policy`; there `spectral_guard`, `rmt_guard`,
+`variance_guard` and `tau_guard` are `spectral`, `rmt`, `variance` and `tau`. `*` stands for each family: ffn, attn,
+embed, other; in `tau_guard` for each head.
 
 A **calibrated** key is derived from measured runs; where a sweep is named, a reviewed patch of that sweep
 may change it. A **policy** key is a choice, changed by hand. *Relaxes* is the change that makes its gate

@@ -5,12 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import PlainSerializer
+from pydantic import Field, PlainSerializer
 
 from invarlock.policy.keys import Section
 from invarlock.policy.metrics import MetricsPolicy, TailMode
 from invarlock.policy.rmt import RmtPolicy
 from invarlock.policy.spectral import Correction, DriftCap, MultipleTesting, Scope, SpectralPolicy
+from invarlock.policy.tau import TauPolicy
 from invarlock.policy.variance import VariancePolicy
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Scope",
     "SpectralPolicy",
     "TailMode",
+    "TauPolicy",
     "Tier",
     "TierPolicy",
     "VariancePolicy",
@@ -44,6 +46,8 @@ class TierPolicy(Section):
     spectral: SpectralPolicy = SpectralPolicy()
     rmt: RmtPolicy = RmtPolicy()
     variance: VariancePolicy = VariancePolicy()
+    # Without records it is not spelled, so that a policy that has none keeps its digest (decision 0134).
+    tau: TauPolicy = Field(default=TauPolicy(), exclude_if=lambda tau: not tau.heads)
 
 
 # The ``guards:`` of a config or profile. Written back with only the keys that were given: written in full, a

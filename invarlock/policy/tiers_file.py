@@ -14,6 +14,7 @@ from invarlock.policy.metrics import MetricsPolicy
 from invarlock.policy.rmt import RmtPolicy
 from invarlock.policy.schema import Tier
 from invarlock.policy.spectral import SpectralPolicy
+from invarlock.policy.tau import TauPolicy
 from invarlock.policy.tree import merge
 from invarlock.policy.variance import VariancePolicy
 from invarlock.yaml_source import load_yaml_record, read_yaml_record
@@ -23,6 +24,7 @@ FILE_KEYS = {
     "spectral": "spectral_guard",
     "rmt": "rmt_guard",
     "variance": "variance_guard",
+    "tau": "tau_guard",
 }
 _FIX = "correct the file; `invarlock policy keys` explains every key"
 
@@ -40,6 +42,7 @@ class TierEntry(Section):
     spectral_guard: SpectralPolicy = SpectralPolicy()
     rmt_guard: RmtPolicy = RmtPolicy()
     variance_guard: VariancePolicy = VariancePolicy()
+    tau_guard: TauPolicy = TauPolicy()
 
     def layer(self) -> dict[str, JsonValue]:
         """The given keys, in the form of ``TierPolicy``."""

@@ -119,9 +119,9 @@ class _Overlay:
         lines = []
         for name, value in new.items():
             if isinstance(value, dict) and value:
-                lines += [f"{' ' * indent}{name}:", *self._block(value, indent + self.step)]
+                lines += [f"{' ' * indent}{_flow(name)}:", *self._block(value, indent + self.step)]
             else:
-                lines.append(f"{' ' * indent}{name}: {_flow(value)}")
+                lines.append(f"{' ' * indent}{_flow(name)}: {_flow(value)}")
         return lines
 
 
@@ -151,7 +151,7 @@ def _colon(text: str, key: Node) -> int:
 def _flow(value: JsonValue) -> str:
     """``value`` on one line, as every YAML reads it: a plain word, or JSON."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {_flow(item)}" for name, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_flow(name)}: {_flow(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_flow(item) for item in value) + "]"
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:

@@ -16,8 +16,9 @@ def test_the_catalog_has_every_leaf_of_a_policy_and_no_other() -> None:
     leaves.pop("spectral.drift_caps")  # null: its keys appear when it is set
     covered = {entry_of(path).path for path in leaves}
     drift = {path for path in catalog() if path.startswith("spectral.drift_caps.*.")}
-    assert covered | drift == set(catalog())
-    assert len(drift) == 3
+    tau = {path for path in catalog() if path.startswith("tau.heads.*.")}  # these when a head has a record
+    assert covered | drift | tau == set(catalog())
+    assert (len(drift), len(tau)) == (3, 2)
 
 
 def test_every_key_says_what_it_controls_and_where_it_is_seen() -> None:
@@ -36,6 +37,8 @@ def test_what_sweeps_may_change() -> None:
         "spectral.drift_caps.*.edit_edge": "null-sweep",
         "rmt.epsilon_by_family.*": "rmt-sweep",
         "variance.min_effect_lognll": "ve-sweep",
+        "tau.heads.*.tau_infer": "tau-sweep",
+        "tau.heads.*.tau_train": "tau-sweep",
     }
     assert all(catalog()[path].key.kind is Kind.CALIBRATED for path in by_sweep)
 

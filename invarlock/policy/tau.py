@@ -1,0 +1,44 @@
+"""``tau_guard``: thresholds on |Q| that were calibrated and promoted, a record for each head (design page 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from invarlock.policy.keys import Real, Relaxes, Section, calibrated
+
+# No dot, which parts the names of a key's path.
+HeadName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+
+
+class TauRecord(Section):
+    """What a head is released with, in the units of its |Q|."""
+
+    evidence: ClassVar[tuple[str, ...]] = ("tau_sweep_report.{calibration,tau_train}",)
+
+    tau_infer: Annotated[Real | None, calibrated(Relaxes.LOWERED, sweep="tau-sweep", unlimited=(None,))] = (
+        Field(
+            default=None,
+            gt=0,
+            description="|Q| below it is bottom: no answer; lower accepts more censored samples; null: none",
+        )
+    )
+    tau_train: Annotated[Real | None, calibrated(Relaxes.NEVER, sweep="tau-sweep")] = Field(
+        default=None,
+        gt=0,
+        description="Upper end of the gap that is watched: tau_infer <= |Q| < tau_train; null: no gap",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.tau_train is not None and (self.tau_infer is None or self.tau_train < self.tau_infer):
+            raise ValueError(f"tau_train {self.tau_train} needs a tau_infer that is not above it")
+        return self
+
+
+class TauPolicy(Section):
+    """The tau records of a tier, by head."""
+
+    heads: Mapping[HeadName, TauRecord] = {}
