@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from invarlock.cli import calibrate_all, null_sweep, rmt_sweep, tau_operating_points, ve_sweep, window_plan
+from invarlock.cli import (
+    calibrate_all,
+    null_sweep,
+    rmt_sweep,
+    tau_operating_points,
+    tau_sweep,
+    ve_sweep,
+    window_plan,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,4 +24,5 @@ app.command("null-sweep")(null_sweep.null_sweep)
 app.command("rmt-sweep")(rmt_sweep.rmt_sweep)
 app.command("ve-sweep")(ve_sweep.ve_sweep)
 app.command("window-plan")(window_plan.window_plan)
+app.command("tau-sweep")(tau_sweep.tau_sweep)
 app.command("tau-operating-points")(tau_operating_points.tau_operating_points)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -19,6 +19,7 @@ from invarlock.cli.environment import check_models, launch_server, prepare_envir
 from invarlock.errors import ConfigError
 from invarlock.network import apply_network_switch
 from invarlock.policy.schema import Tier
+from invarlock.record import Record
 from invarlock.reports.sweep_folder import ensure_usable
 from invarlock.reports.sweep_result import CalibrationResult
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from invarlock.checkpoints.checkpoint import Checkpoint
 
 WHAT, DECIDE, HOW, OUTPUT = "What to run", "How to decide", "How to run", "Output"
+R = TypeVar("R", bound=Record)
 Request = TypeVar("Request", bound=CalibrationRequest)
 Result = TypeVar("Result", bound=CalibrationResult)
 
@@ -112,8 +114,13 @@ def make_request(
         "seeds": tuple(seed or range(seed_start, seed_start + n_seeds)),
         "models": tuple(model or ()),
     }
+    return checked_request(kind, command, {**common, **values})
+
+
+def checked_request(kind: type[R], command: str, values: Mapping[str, object]) -> R:
+    """The record ``kind`` of ``values``. ConfigError when the options do not go together."""
     try:
-        return kind.model_validate({**common, **values})
+        return kind.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
         raise ConfigError(
@@ -167,6 +174,14 @@ def prepare(
         if check is not None:
             for checkpoint in checkpoints:
                 check(checkpoint, settings)
+        prepare_environment()
+
+
+def prepare_servers(out: Path, *, talk: bool) -> None:
+    """As :func:`prepare`, for a sweep that opens no model and stays offline."""
+    ensure_usable(out)
+    with err.status("Starting the local Prefect server ...") if talk else nullcontext():
+        launch_server()
         prepare_environment()
 
 

@@ -14,7 +14,7 @@ from invarlock.errors import PromotionError
 from invarlock.policy.tiers_file import read_tiers
 from invarlock.policy.tree import merge
 from invarlock.promotion.sweep_basis import AnySweepReport, Basis, bases_of, recommended_patch
-from invarlock.reports import full_files, null_sweep_files, rmt_sweep_files, ve_sweep_files
+from invarlock.reports import full_files, null_sweep_files, rmt_sweep_files, tau_sweep_files, ve_sweep_files
 from invarlock.reports.full_report import FullReport
 from invarlock.reports.sweep_folder import Manifest
 
@@ -22,7 +22,12 @@ T = TypeVar("T")
 
 _SWEEP: TypeAdapter[AnySweepReport] = TypeAdapter(Annotated[AnySweepReport, Field(discriminator="kind")])
 _FULL = TypeAdapter(FullReport)
-_SWEEPS = (null_sweep_files.REPORT, rmt_sweep_files.REPORT, ve_sweep_files.REPORT)
+_SWEEPS = (
+    null_sweep_files.REPORT,
+    rmt_sweep_files.REPORT,
+    ve_sweep_files.REPORT,
+    tau_sweep_files.REPORT,
+)
 _AGAIN = "run the same calibration again with this version of invarlock"
 
 

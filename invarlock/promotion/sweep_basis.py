@@ -7,25 +7,28 @@ from collections.abc import Iterator, Mapping
 from invarlock.policy.diff import Change
 from invarlock.policy.schema import Tier
 from invarlock.record import Record
-from invarlock.reports import null_sweep_files, rmt_sweep_files, ve_sweep_files
+from invarlock.reports import null_sweep_files, rmt_sweep_files, tau_sweep_files, ve_sweep_files
 from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.rmt_sweep_report import RmtSweepReport
+from invarlock.reports.tau_sweep_report import TauSweepReport
 from invarlock.reports.ve_sweep_report import VeSweepReport
 
-AnySweepReport = NullSweepReport | RmtSweepReport | VeSweepReport
+AnySweepReport = NullSweepReport | RmtSweepReport | VeSweepReport | TauSweepReport
 
 _CAPS = "spectral_guard.family_caps"
 _ALPHA = "spectral_guard.multiple_testing"
 _DRIFT = "spectral_guard.drift_caps"
 _EPSILON = "rmt_guard.epsilon_by_family"
 _MIN_EFFECT = "variance_guard.min_effect_lognll"
+_HEADS = "tau_guard.heads"
 
 
 class Basis(Record):
     """The runs behind the recommendations of one sweep for one tier.
 
-    sweep: as the catalog of policy keys names it; n_runs: those that carry the guard; n_effective: independent
-    observations among them at most; unsupported: key below the tier to why its value is UNSUPPORTED.
+    sweep: as the catalog of policy keys names it; n_runs: those that carry the guard, of a tau sweep the censored
+    samples that calibrate (decision 0135); n_effective: independent observations among them at most; unsupported: key
+    below the tier to why its value is UNSUPPORTED.
     """
 
     sweep: str
@@ -51,6 +54,8 @@ def bases_of(report: AnySweepReport) -> tuple[Basis, ...]:
             return tuple(_of_rmt(report))
         case VeSweepReport():
             return tuple(_of_ve(report))
+        case TauSweepReport():
+            return tuple(_of_tau(report))
 
 
 def recommended_patch(report: AnySweepReport) -> str:
@@ -62,6 +67,8 @@ def recommended_patch(report: AnySweepReport) -> str:
             return rmt_sweep_files.patch_yaml(report)
         case VeSweepReport():
             return ve_sweep_files.patch_yaml(report)
+        case TauSweepReport():
+            return tau_sweep_files.patch_yaml(report)
 
 
 def _of_null(report: NullSweepReport) -> Iterator[Basis]:
@@ -109,4 +116,19 @@ def _of_ve(report: VeSweepReport) -> Iterator[Basis]:
             n_effective=summary.evidence.n_effective,
             statement=summary.evidence.statement,
             unsupported={} if summary.evidence.target_shown else {_MIN_EFFECT: unshown},
+        )
+
+
+def _of_tau(report: TauSweepReport) -> Iterator[Basis]:
+    found, why = report.calibration, report.unsupported
+    if found is None or report.n_independent is None or report.record is None:  # there is no patch
+        return
+    for tier in report.config.tiers:
+        yield Basis(
+            sweep="tau-sweep",
+            tier=tier,
+            n_runs=found.recommendation.n_cens,
+            n_effective=report.n_independent,
+            statement=" ".join((*tau_sweep_files.basis_lines(found), *report.warnings)),
+            unsupported={} if why is None else {f"{_HEADS}.{report.config.head}": why},
         )
