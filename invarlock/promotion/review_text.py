@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from invarlock.policy.diff import Direction
 from invarlock.policy.key_document import value_text
@@ -55,7 +55,7 @@ def review_markdown(review: Review) -> str:
             "",
             back_test_text(review.back_test),
             "",
-            *_table(_FLIPS, [_flip_cells(flip) for flip in _flips(review)]),
+            *(_table(_FLIPS, map(_flip_cells, flips)) if (flips := _flips(review)) else []),
         ]
     )
 
@@ -156,9 +156,7 @@ def _columns(names: Sequence[str]) -> tuple[Column, ...]:
     return tuple(Column(name, number=name in ("old", "new", "change")) for name in names)
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    if not rows:
-        return ["None."]
+def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [f"| {' | '.join(map(plain, row))} |" for row in rows]
     return [f"| {' | '.join(names)} |", "|" + "---|" * len(names), *lines]
 
