@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
+from rich.markup import escape
 from rich.table import Column, Table
 
 from invarlock.cli.console import out
@@ -42,9 +43,9 @@ def _table(tier: Tier, rows: Iterable[Recommendation]) -> Table:
     table.add_column("supported")
     for row in rows:
         table.add_row(
-            row.path.removeprefix(f"{tier.value}.").replace("_guard.", ".", 1),
-            value_text(row.old),
-            f"[bold]{value_text(row.new)}[/bold]",
+            escape(row.path.removeprefix(f"{tier.value}.").replace("_guard.", ".", 1)),
+            escape(value_text(row.old)),
+            f"[bold]{escape(value_text(row.new))}[/bold]",
             direction_text(row.direction),
             "yes" if row.supported else "[yellow]NO[/yellow]",
         )

@@ -6,6 +6,7 @@ import json
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from invarlock.cli.console import out
@@ -37,9 +38,8 @@ def doctor(
             table.add_column(column, overflow="fold")
         for finding in findings:
             style = _STYLES[finding.level]
-            table.add_row(
-                f"[{style}]{finding.level.value}[/{style}]", finding.subject, finding.what, finding.fix
-            )
+            cells = map(escape, (finding.subject, finding.what, finding.fix))
+            table.add_row(f"[{style}]{finding.level.value}[/{style}]", *cells)
         out.print(table)
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(2)

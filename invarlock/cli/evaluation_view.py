@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.markup import escape
+
 from invarlock.cli.console import out
 from invarlock.cli.explanation_view import show_explanation
 from invarlock.cli.sweep_view import near, show_work
@@ -20,11 +22,11 @@ def show_evaluation(result: EvaluationResult) -> None:
     show_work(result.work)
     out.print("\n[bold]Files[/bold]", soft_wrap=True)
     steps = (
-        ("page", near(result.page)),
+        ("page", str(near(result.page))),
         ("verify", f"invarlock report verify {near(result.report)}"),
         ("runs", " ".join(str(near(result.runs[role])) for role in Role)),
         ("MLflow", f"run {result.links.mlflow_run_id}  {result.links.mlflow_url}"),
         ("Prefect", result.links.prefect_url or "no UI address is known"),
     )
     for name, what in steps:
-        out.print(f"  {name:<8} {what}", soft_wrap=True)
+        out.print(f"  {name:<8} {escape(what)}", soft_wrap=True)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 
 from invarlock import __version__
 from invarlock.cli import calibrate, doctor, evaluate, measure, policy, promote, report, services, worker
+from invarlock.cli.console import err
 from invarlock.errors import InvarlockError
 
 HELP = """Calibrate the thresholds that guard model weight edits, from measured runs.
@@ -69,11 +70,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments)
     except InvarlockError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"[bold red]error:[/bold red] {_escaped(error)}"
-        )
+        err.print(f"[bold red]error:[/bold red] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
-
-
-def _escaped(error: InvarlockError) -> str:
-    return str(error).replace("[", r"\[")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Column, Table
 
 from invarlock.cli.console import out, progress_shown
@@ -54,7 +55,8 @@ def measure(
     if as_json:
         print(json.dumps(comparison.as_json(), indent=2))
         return
-    out.print(_table(comparison, title=f"{Path(model).name}: {len(comparison.weights.modules)} matrices"))
+    title = f"{escape(Path(model).name)}: {len(comparison.weights.modules)} matrices"
+    out.print(_table(comparison, title=title))
     out.print(f"model digest {comparison.weights.model_digest}")
     if against:
         out.print(
@@ -75,5 +77,5 @@ def _table(comparison: Comparison, title: str) -> Table:
             cells = (f"{drift.log_sigma:+.2e}", f"{drift.relative_change:.2e}", f"{drift.edit_edge:.3f}")
         else:
             cells = (f"{m.shape[0]}×{m.shape[1]}", f"{m.sigma_residual:.1g}", f"{m.stable_rank:.2f}")
-        table.add_row(m.name, m.family.value, f"{m.sigma_max:.5g}", *cells)
+        table.add_row(escape(m.name), m.family.value, f"{m.sigma_max:.5g}", *cells)
     return table

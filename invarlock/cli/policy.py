@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Column, Table
 
 from invarlock.cli import policy_history
@@ -76,7 +77,7 @@ def diff(
     if as_json:
         print(json.dumps([change.model_dump(mode="json") for change in changes], indent=2))
         return
-    out.print(f"{old} + patch {new.name}" if is_patch(new) else f"{old} → {new}")
+    out.print(escape(f"{old} + patch {new.name}" if is_patch(new) else f"{old} → {new}"), soft_wrap=True)
     for tier, of_tier in groupby(changes, key=lambda change: change.tier):
         out.print(diff_table(tier, list(of_tier)))
     if not changes:
@@ -91,7 +92,8 @@ def validate(file: Annotated[Path, typer.Argument(help="A tiers.yaml or a patch.
     """
     tiers = load_tiers(file)
     keys = len(flatten(tiers.given()))
-    out.print(f"{file}: valid, {keys} values for {', '.join(tier.value for tier in tiers.tiers())}")
+    names = ", ".join(tier.value for tier in tiers.tiers())
+    out.print(f"{escape(str(file))}: valid, {keys} values for {names}", soft_wrap=True)
 
 
 @app.command()
@@ -119,8 +121,8 @@ def _policy_table(resolved: ResolvedPolicy) -> Table:
     for path, value in flatten(resolved.policy.model_dump(mode="json")).items():
         layer = resolved.origins[path]
         plain = layer in (Layer.TIER, Layer.BUILT_IN)
-        source = layer.value if plain else f"[bold yellow]{sources[path]}[/]"
-        table.add_row(path, value_text(value), source)
+        source = layer.value if plain else f"[bold yellow]{escape(sources[path])}[/]"
+        table.add_row(escape(path), escape(value_text(value)), source)
     return table
 
 
@@ -134,8 +136,9 @@ def diff_table(tier: Tier, changes: list[Change]) -> Table:
     for change in changes:
         share = "" if change.relative is None else f"{change.relative:+.1%}"
         direction = direction_text(change.direction)
-        values = (value_text(change.old), value_text(change.new), share)
-        table.add_row(change.path.removeprefix(f"{tier.value}."), *values, direction, change.kind.value)
+        path = change.path.removeprefix(f"{tier.value}.")
+        cells = map(escape, (path, value_text(change.old), value_text(change.new), share))
+        table.add_row(*cells, direction, change.kind.value)
     return table
 
 

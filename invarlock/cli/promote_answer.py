@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from invarlock.cli.console import err, out
 from invarlock.cli.environment import connect_if_running
@@ -43,9 +44,11 @@ def approve(
     if as_json:
         print(json.dumps(kept.model_dump(mode="json"), indent=2))
         return
-    out.print(f"[green]approved[/] by {kept.by}, until {kept.expires_at:%Y-%m-%d %H:%M} UTC")
+    out.print(
+        f"[green]approved[/] by {escape(kept.by)}, until {kept.expires_at:%Y-%m-%d %H:%M} UTC", soft_wrap=True
+    )
     if woken:
-        out.print(f"A worker applies it: {', '.join(woken)}", soft_wrap=True)
+        out.print(f"A worker applies it: {escape(', '.join(woken))}", soft_wrap=True)
     else:
         out.print(f"Next:  [bold]invarlock promote apply {request_id}[/]", soft_wrap=True)
 
@@ -63,7 +66,10 @@ def reject(request_id: RequestId, reason: Reason, name: Name = None, as_json: As
     if as_json:
         print(json.dumps(kept.model_dump(mode="json"), indent=2))
     else:
-        out.print(f"[red]rejected[/] by {kept.by}. The change can be requested again, in other words.")
+        out.print(
+            f"[red]rejected[/] by {escape(kept.by)}. The change can be requested again, in other words.",
+            soft_wrap=True,
+        )
 
 
 def _tell_waiting(request_id: str, decision: str, name: str, reason: str) -> list[str]:
@@ -75,5 +81,5 @@ def _tell_waiting(request_id: str, decision: str, name: str, reason: str) -> lis
     try:
         return list(tell_waiting(request_id, decision=decision, name=name, reason=reason))
     except StoreError as error:
-        err.print(f"[yellow]kept, but flow runs that wait for it could not be told:[/] {error.what}")
+        err.print(f"[yellow]kept, but flow runs that wait for it could not be told:[/] {escape(error.what)}")
         return []

@@ -72,11 +72,11 @@ def show_result(result: PromotionResult, page: str | None) -> None:
         )
     if result.registered is not None:
         name = f"{result.registered.name} version {result.registered.version}, alias live"
-        out.print(f"MLflow  {name}  {result.registered.url}", soft_wrap=True)
+        out.print(f"MLflow  {name}  {escape(result.registered.url)}", soft_wrap=True)
     if result.prefect_url is not None:
-        out.print(f"Prefect {result.prefect_url}", soft_wrap=True)
+        out.print(f"Prefect {escape(result.prefect_url)}", soft_wrap=True)
     if page is not None:
-        out.print(f"waiting {page}", soft_wrap=True)
+        out.print(f"waiting {escape(page)}", soft_wrap=True)
     _show_next(result.request_id, result.state)
 
 
@@ -88,7 +88,9 @@ def _show_review(review: Review) -> None:
     if review.allow_large:
         out.print(f"large changes allowed: {escape(review.allow_large)}", soft_wrap=True)
     if review.run is not None:
-        out.print(f"run {review.run.mlflow_run_id}  patch {review.change_sha256[:12]}", soft_wrap=True)
+        out.print(
+            f"run {escape(review.run.mlflow_run_id)}  patch {review.change_sha256[:12]}", soft_wrap=True
+        )
     _show_changes(review)
     for evidence in dict.fromkeys(filter(None, map(evidence_text, review.changes))):
         out.print(f"[bold]evidence[/] {escape(evidence)}", soft_wrap=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from rich.markup import escape
+
 from invarlock.cli.console import out
 from invarlock.reports.sweep_report import Work
 from invarlock.reports.sweep_result import CalibrationResult, SweepResult
@@ -14,7 +16,7 @@ def show_statements(statements: Mapping[str, str]) -> None:
     """What the runs show, each sentence once with the tiers that it holds for."""
     for statement in dict.fromkeys(statements.values()):
         tiers = [tier for tier, said in statements.items() if said == statement]
-        out.print(f"[bold]{', '.join(tiers)}[/bold]: {statement}", soft_wrap=True)
+        out.print(f"[bold]{', '.join(tiers)}[/bold]: {escape(statement)}", soft_wrap=True)
 
 
 def show_work(work: Work) -> None:
@@ -28,7 +30,7 @@ def show_work(work: Work) -> None:
     if work.quarantined:
         count, first = len(work.quarantined), work.quarantined[0]
         out.print(
-            f"[yellow]{count} damaged measurements were set aside and measured anew, such as {first}[/yellow]",
+            f"[yellow]{count} damaged measurements were set aside and measured anew, such as {escape(first)}[/yellow]",
             soft_wrap=True,
         )
 
@@ -49,7 +51,7 @@ def show_steps(result: CalibrationResult, name: str, what: str) -> None:
         ("Prefect", result.links.prefect_url or "no UI address is known"),
     )
     for step, how in steps:
-        out.print(f"  {step:<8} {how}", soft_wrap=True)
+        out.print(f"  {step:<8} {escape(how)}", soft_wrap=True)
 
 
 def near(path: str) -> Path:

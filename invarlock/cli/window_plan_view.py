@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
 from rich.table import Table
 
 from invarlock.calibration.round_up import round_up_to_micro
@@ -53,7 +54,7 @@ def _profiles(rows: tuple[WindowRow, ...]) -> Table:
     table = Table(title="Half-width by profile", title_justify="left")
     table.add_column("tier", no_wrap=True)
     for name in rows[0].profiles:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(escape(name), justify="right", no_wrap=True)
     for row in rows:
         table.add_row(row.tier, *(f"±{width:.2g}" for width in row.profiles.values()))
     return table
