@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_UI_URL
 
 from invarlock.reports.sweep_result import CalibrationResult
+from tasks.local_services import without_credentials
 
 Cell = str | int | float | bool | None
 
@@ -45,10 +47,13 @@ def show_sweep(
 def flow_run_url() -> str | None:
     """The page of the running flow run; None where no UI is known."""
     context = FlowRunContext.get()
+    return None if context is None or context.flow_run is None else url_of(context.flow_run)
+
+
+def url_of(run: FlowRun) -> str | None:
+    """The page of ``run``; None where no UI is known. Raises as :func:`without_credentials`."""
     ui = PREFECT_UI_URL.value()
-    if context is None or context.flow_run is None or ui is None:
-        return None
-    return f"{ui}/runs/flow-run/{context.flow_run.id}"
+    return None if ui is None else f"{without_credentials(ui, 'PREFECT_UI_URL')}/runs/flow-run/{run.id}"
 
 
 def artifact_key(words: str) -> str:

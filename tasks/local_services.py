@@ -7,15 +7,19 @@ until ``invarlock down``. Neither Prefect nor MLflow is imported here: this must
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from invarlock.errors import ConfigError
 from tasks.background_server import BackgroundServer, ServerState
 from tasks.local_address import HOST, preferred_port
 
 PREFECT_API_URL = "PREFECT_API_URL"
 MLFLOW_TRACKING_URI = "MLFLOW_TRACKING_URI"
+# A database may be told a name, but no password; a web address neither, since a name alone may be a token.
+_CREDENTIALS = re.compile(r"https?://[^@]*@|[^:]+://[^@]*:[^@]*@", re.IGNORECASE)
 _FIRST_PREFECT_PORT = 14200
 _FIRST_MLFLOW_PORT = 17000
 _QUIET = {
@@ -97,10 +101,28 @@ def mlflow_server(home: Path, host: str = HOST) -> BackgroundServer:
 
 def ensure_prefect_server(home: Path) -> str:
     """The API address: ``$PREFECT_API_URL`` when set, else that of the local server, started if need be."""
-    named = os.environ.get(PREFECT_API_URL)
-    if named:
-        return named
-    return prefect_api_url(prefect_server(home).start().url)
+    return named_server(PREFECT_API_URL) or prefect_api_url(prefect_server(home).start().url)
+
+
+def named_server(variable: str) -> str | None:
+    """The server that the environment names instead of the local one. ConfigError when that tells a password."""
+    named = os.environ.get(variable)
+    return without_credentials(named, variable) if named else None
+
+
+def without_credentials(address: str, variable: str) -> str:
+    """``address``, when it may be shown and kept. ConfigError, without it, for one that holds name or password.
+
+    Addresses go into logs, links, artifacts and the errors of others, where nothing would take the password out.
+    """
+    if _CREDENTIALS.match(address):
+        raise ConfigError(
+            "the address holds credentials, which would be shown and stored with it",
+            where=f"${variable}",
+            fix="leave them out of it; give MLflow's in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+            "Prefect's in PREFECT_API_AUTH_STRING, a database's as its client reads them, such as PGPASSWORD",
+        )
+    return address
 
 
 def prefect_api_url(server_url: str) -> str:
@@ -119,8 +141,8 @@ def embedded_tracking_uri(home: Path) -> str:
 
 
 def tracking_uri(home: Path) -> str:
-    """``$MLFLOW_TRACKING_URI`` when set, else the SQLite store of ``home``."""
-    return os.environ.get(MLFLOW_TRACKING_URI) or embedded_tracking_uri(home)
+    """``$MLFLOW_TRACKING_URI`` when set, else the SQLite store of ``home``. Raises as :func:`named_server`."""
+    return named_server(MLFLOW_TRACKING_URI) or embedded_tracking_uri(home)
 
 
 def mlflow_ui_url(home: Path) -> str:

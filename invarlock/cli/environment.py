@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from invarlock.home import home
 from tasks.background_server import ServerState
 from tasks.local_services import (
+    MLFLOW_TRACKING_URI,
     PREFECT_API_URL,
     ensure_prefect_server,
+    named_server,
     prefect_api_url,
     prefect_home,
     prefect_server,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 def launch_server() -> None:
     """Begin to start the local Prefect server, unless another one is named; :func:`prepare_environment` waits."""
-    if not os.environ.get(PREFECT_API_URL):
+    if not named_server(PREFECT_API_URL):
         prefect_server(home()).launch()
 
 
@@ -43,6 +45,7 @@ def check_models(
 
 def prepare_environment() -> None:
     """Set what Prefect and MLflow read when they are imported, and wait until the server answers."""
+    named_server(MLFLOW_TRACKING_URI)  # one that is refused is refused before anything is measured
     os.environ.update(quiet_environment(home()))
     prefect_home(home()).mkdir(parents=True, exist_ok=True)  # Prefect warns when it is not there
     os.environ[PREFECT_API_URL] = ensure_prefect_server(home())
@@ -50,8 +53,7 @@ def prepare_environment() -> None:
 
 def connect_if_running() -> bool:
     """Prepare the environment for a Prefect server that runs already; False when there is none."""
-    named = os.environ.get(PREFECT_API_URL)
-    if not named:
+    if not named_server(PREFECT_API_URL):
         status = prefect_server(home()).status()
         if status.state is not ServerState.RUNNING:
             return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -22,6 +21,7 @@ from tasks.local_services import (
     PREFECT_API_URL,
     ensure_prefect_server,
     mlflow_server,
+    named_server,
     prefect_server,
     tracking_uri,
 )
@@ -100,10 +100,10 @@ def status(as_json: AsJson = False) -> None:
 
 def _start_servers(asked: str | None) -> None:
     host, starting = asked or HOST, []
-    if not _named(PREFECT_API_URL):
+    if not named_server(PREFECT_API_URL):
         starting.append(prefect_server(home(), host))
         starting[-1].launch()
-    if not _named(MLFLOW_TRACKING_URI):
+    if not named_server(MLFLOW_TRACKING_URI):
         starting.append(mlflow_server(home(), host))
         if starting[-1].status().state in ENDED:
             from tasks.tracking_store import prepare_tracking_store  # imports MLflow, while Prefect starts
@@ -143,16 +143,11 @@ def _services() -> list[Service]:
     variables = {PREFECT_API_URL: prefect_server(home()), MLFLOW_TRACKING_URI: mlflow_server(home())}
     servers = [
         Service(name=server.name, state="external", url=url, pid=None, log="")
-        if (url := _named(variable))
+        if (url := named_server(variable))
         else _service(server.status())
         for variable, server in variables.items()
     ]
     return [*servers, _service(local_worker(home()).status())]
-
-
-def _named(variable: str) -> str | None:
-    """The server that the environment names instead of the local one."""
-    return os.environ.get(variable) or None
 
 
 def _service(found: ServerStatus) -> Service:

@@ -82,6 +82,19 @@ def test_servers_named_in_the_environment_are_shown_and_left_alone(
     assert json.loads(run("down", "--json").stdout) == {"stopped": []}
 
 
+@pytest.mark.parametrize("variable", ["PREFECT_API_URL", "MLFLOW_TRACKING_URI"])
+def test_a_password_in_an_address_is_not_shown(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.example/api")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example")
+    monkeypatch.setenv(variable, "http://bob:s3cret@server.example")
+    for command in ("status", "up"):
+        with pytest.raises(ConfigError, match="holds credentials") as refused:
+            run(command)
+        assert "s3cret" not in str(refused.value)
+
+
 def test_a_host_must_be_an_address(run: Run) -> None:
     with pytest.raises(ConfigError, match="no IPv4 address"):
         run("up", "--host", "everywhere")

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from invarlock.errors import StoreError
+from invarlock.errors import ConfigError, StoreError
 from tasks.background_server import BackgroundServer, ServerState
 from tasks.local_address import HOST, free_port
 from tasks.local_services import (
@@ -140,6 +140,37 @@ def test_servers_named_in_the_environment_are_used(tmp_path: Path, monkeypatch: 
     assert prefect_server(tmp_path).status().state is ServerState.STOPPED
     assert tracking_uri(tmp_path) == "http://mlflow.example/"
     assert mlflow_ui_url(tmp_path) == "http://mlflow.example"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://bob:s3cret@mlflow.example/",
+        "HTTPS://bob:s3/cret@mlflow.example",
+        "http://s3cret@mlflow.example",
+        "postgresql://bob:s3cret@db/mlflow",
+    ],
+)
+def test_an_address_with_credentials_is_refused_and_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    for ask, variable in (ensure_prefect_server, "PREFECT_API_URL"), (tracking_uri, "MLFLOW_TRACKING_URI"):
+        with pytest.raises(ConfigError, match="holds credentials") as refused:
+            ask(tmp_path)
+        assert variable in str(refused.value)
+        assert "s3" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://mlflow.example/a", "postgresql://bob@db/mlflow", "sqlite:////home/a@b/mlflow.db"]
+)
+def test_an_address_without_a_password_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert tracking_uri(tmp_path) == address
 
 
 def test_the_environment_is_quiet_and_keeps_what_is_set(
