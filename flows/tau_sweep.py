@@ -22,6 +22,7 @@ from invarlock.reports.tau_sweep_result import TauSweepResult, tau_sweep_result
 from tasks.artifacts import flow_run_url
 from tasks.calibrate_tau import calibrate_tau
 from tasks.flow_lease import flow_lease
+from tasks.propose_promotion import propose_promotion
 from tasks.publish_tau_sweep import publish_tau_sweep
 from tasks.resources import read_record
 from tasks.show_tau_sweep import show_tau_sweep
@@ -45,8 +46,11 @@ def run_name() -> str:
 
 @flow(name="tau-sweep", flow_run_name=run_name, persist_result=False)
 @on_time
-def tau_sweep(request: TauSweepRequest) -> TauSweepResult:
-    """Sweep tau_infer over |Q| and recommend one (design page 7); see ``invarlock calibrate tau-sweep``."""
+def tau_sweep(request: TauSweepRequest, propose: bool = False) -> TauSweepResult:
+    """Sweep tau_infer over |Q| and recommend one (design page 7); see ``invarlock calibrate tau-sweep``.
+
+    propose: where what it recommends is outside the tolerance band around the policy in force, ask for its promotion.
+    """
     with flow_lease(home() / "flow_runs"):
         clock = WorkClock()
         settled = settle_tau_sweep(request)
@@ -70,4 +74,6 @@ def tau_sweep(request: TauSweepRequest) -> TauSweepResult:
         )
         result = tau_sweep_result(folder.out, report, found, links)
         show_tau_sweep(result)
+        if propose and result.with_patch is not None:
+            propose_promotion(result.with_patch)
         return result

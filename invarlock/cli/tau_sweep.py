@@ -110,7 +110,8 @@ def tau_sweep(
     head: Annotated[
         str,
         typer.Option(
-            help="Name of the head in the policy: letters, digits, - and _.", rich_help_panel=OUTPUT
+            help="Name of the head in the policy: letters, digits, - and _, a letter first.",
+            rich_help_panel=OUTPUT,
         ),
     ] = "default",
     tier: Annotated[

@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from invarlock.policy.keys import Real, Relaxes, Section, calibrated
 
-# No dot, which parts the names of a key's path.
-HeadName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+# No dot, which parts the names of a key's path; a letter first, since some YAML reads 1e5 as a number and some as text.
+HeadName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 
 
 class TauRecord(Section):

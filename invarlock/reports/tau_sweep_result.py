@@ -8,7 +8,7 @@ from invarlock.calibration.tau_records import TauFindings
 from invarlock.digests import sha256_file
 from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.record import Record
-from invarlock.reports.sweep_result import CalibrationResult, Links
+from invarlock.reports.sweep_result import CalibrationResult, Links, SweepResult
 from invarlock.reports.tau_sweep_files import PATCH, REPORT, SUMMARY
 from invarlock.reports.tau_sweep_report import TauSweepReport
 from invarlock.tau.recommendation_record import Status
@@ -49,6 +49,13 @@ class TauSweepResult(CalibrationResult):
     patch: str | None
     patch_sha256: str | None
     base_policy: str
+
+    @property
+    def with_patch(self) -> SweepResult | None:
+        """As of a sweep that leaves a patch; None where this one leaves none."""
+        if self.patch is None:
+            return None
+        return SweepResult.model_validate({name: getattr(self, name) for name in SweepResult.model_fields})
 
 
 def tau_sweep_result(out: Path, report: TauSweepReport, found: TauFindings, links: Links) -> TauSweepResult:

@@ -81,6 +81,7 @@ def test_relative_change_is_of_the_old_value(tmp_path: Path) -> None:
     assert relative("-1.0", "-0.5") == pytest.approx(0.5)
     assert relative("2.0", "1.0") == pytest.approx(-0.5)
     assert relative("0", "1.0") is None
+    assert relative("1.0e-310", "1.0") is None  # no finite share
 
 
 def test_a_patch_is_laid_over_the_base(tmp_path: Path) -> None:
@@ -134,6 +135,20 @@ def test_a_bad_patch_is_an_error(tmp_path: Path) -> None:
 def test_every_key_has_a_direction_or_says_that_it_has_none() -> None:
     neutral = {path for path, entry in catalog().items() if entry.key.looseness(1) is None}
     assert neutral == {"variance.tap", "variance.max_calib", "tau.heads.*.tau_train"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "direction"),
+    [
+        ("{}", "{h: {tau_infer: 0.1}}", "tightening"),
+        ("{h: {tau_infer: 0.1}}", "{h: {tau_infer: 0.05}}", "loosening"),
+        ("{h: {tau_infer: 0.1}}", "{h: {tau_infer: null}}", "loosening"),
+        ("{h: {tau_infer: 0.1}}", "{h: {tau_infer: 0.1, tau_train: 0.3}}", "neutral"),
+    ],
+)
+def test_a_lower_tau_infer_loosens_and_none_most(tmp_path: Path, old: str, new: str, direction: str) -> None:
+    [change] = change_one(tmp_path, "tau_guard.heads", old, new)
+    assert (change.direction, change.path.rpartition(".")[0]) == (direction, "balanced.tau_guard.heads.h")
 
 
 def test_drift_caps_of_no_family_are_no_limit(tmp_path: Path) -> None:

@@ -29,6 +29,15 @@ def test_given_holds_only_the_keys_that_were_given() -> None:
     assert TierPolicy.model_validate(given).given() == given
 
 
+def test_a_policy_without_tau_records_is_spelled_as_before_there_were_any() -> None:
+    assert "tau" not in TierPolicy().model_dump(mode="json")
+    assert (
+        TierPolicy.model_validate({"tau": {"heads": {}}}).model_dump_json() == TierPolicy().model_dump_json()
+    )
+    kept = TierPolicy.model_validate({"tau": {"heads": {"h": {"tau_infer": 0.1}}}})
+    assert kept.model_dump(mode="json")["tau"] == {"heads": {"h": {"tau_infer": 0.1, "tau_train": None}}}
+
+
 def test_scope_covers_all_or_one_family() -> None:
     assert all(Scope.ALL.covers(family) for family in Family)
     assert [family for family in Family if Scope.FFN.covers(family)] == [Family.FFN]
@@ -54,6 +63,12 @@ def test_scope_covers_all_or_one_family() -> None:
         {"spectral": {"multiple_testing": {"m": 0}}},
         {"spectral": {"drift_caps": {"ffn": {"sigma": 1}}}},
         {"rmt": {"epsilon_by_family": {"ffn": -0.01}}},
+        {"tau": {"heads": {"a.b": {}}}},  # a dot parts the names of a path
+        {"tau": {"heads": {"1e5": {}}}},
+        {"tau": {"heads": {"h": {"tau_infer": 0}}}},
+        {"tau": {"heads": {"h": {"tau_infer": 0.2, "tau_train": 0.1}}}},
+        {"tau": {"heads": {"h": {"tau_train": 0.1}}}},
+        {"tau": {"heads": {"h": {"tau": 0.1}}}},
         {"metrics": {"pm_ratio": {"ratio_limit_base": 0.9}}},
         {"metrics": {"pm_tail": {"mode": False}}},
         {"metrics": {"pm_tail": {"quantile": 1}}},

@@ -182,3 +182,13 @@ def nothing_but_values_differs(old: str, new: str) -> None:
 def without_value(line: str) -> tuple[str, str]:
     code, _, comment = line.rstrip("\n").partition("#")
     return code.partition(":")[0], comment
+
+
+@pytest.mark.parametrize("head", ["no", "null", "true", "dose-head-3", "A_b"])
+@pytest.mark.parametrize("tier", ["balanced", "conservative", "aggressive"])
+def test_a_head_keeps_its_name_whatever_yaml_makes_of_it(head: str, tier: str) -> None:
+    record = {head: {"tau_infer": 1e-05, "tau_train": None}}
+    text = laid_over(SHORT, yaml.safe_dump({tier: {"tau_guard": {"heads": record}}}))
+    assert yaml.safe_load(text)[tier]["tau_guard"]["heads"] == record
+    again = laid_over(text, yaml.safe_dump({tier: {"tau_guard": {"heads": {"b": {"tau_infer": 1.0}}}}}))
+    assert set(yaml.safe_load(again)[tier]["tau_guard"]["heads"]) == {head, "b"}
