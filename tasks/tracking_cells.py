@@ -7,15 +7,19 @@ made from is under the sweep's key, so its parameters and its seal are the same 
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from invarlock.digests import sha256_file
 from invarlock.errors import StoreError
 from tasks import checksums
 from tasks.tracking import PARENT, RUN_KEY, SEAL, RunHandle, Tracker
 from tasks.tracking_inputs import DatasetUse, ModelUse
 from tasks.tracking_store import explained
+
+REPORT = "report.json"  # of a cell, in its run's artifacts and in its folder below the results
 
 
 @dataclass(frozen=True)
@@ -107,3 +111,17 @@ class CellRuns:
             tracker.client.log_artifacts(run.run_id, str(folder))
             tracker.log(run, params={**cell.params, SEAL: seal}, metrics=cell.metrics)
             tracker.client.set_terminated(run.run_id, "FINISHED")
+
+
+def sealed_reports(tracker: Tracker, parent_id: str, parent_key: str) -> Mapping[str, str]:
+    """Path below the sweep's results to hex SHA-256 of each complete child's report. StoreError for an altered one.
+
+    Children are found by their tags: one whose tags were overwritten is missing, or is another than its place says.
+    """
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="invarlock-cells-") as scratch:
+        for child in tracker.find_runs(PARENT, parent_id):
+            if child.complete:
+                report = tracker.download_verified(child.run_id, REPORT, Path(scratch))
+                found[f"{child.run_key.removeprefix(f'{parent_key}/')}/{REPORT}"] = sha256_file(report)
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from invarlock.digests import sha256_file
-from invarlock.errors import InvarlockError, PromotionError
+from invarlock.errors import ConfigError, InvarlockError, PromotionError
 from invarlock.evaluation.measured import Evidence
 from invarlock.policy.diff import Direction
 from invarlock.policy.resolution import ResolvedPolicy, replay_policy
@@ -19,7 +19,7 @@ from invarlock.reports.evaluation_files import read_evidence
 from invarlock.reports.evaluation_manifest import EVIDENCE
 from invarlock.reports.evaluation_report import EvaluationReport, Outcome
 from invarlock.reports.judge_runs import judge_runs
-from invarlock.reports.sweep_folder import read_manifest
+from invarlock.reports.sweep_folder import MANIFEST, read_manifest
 
 _TIERS = "runtime/tiers.yaml"  # where errors say that a tiers file in memory is
 
@@ -77,18 +77,15 @@ class BackTest(Record):
 def stored_evaluations(
     folders: Sequence[Path], planted_faults: Sequence[Path] = ()
 ) -> Iterator[StoredEvaluation]:
-    """Every evaluation below ``folders`` and ``planted_faults``, one at a time.
+    """Every evaluation below ``folders`` and ``planted_faults``, one at a time. A folder that is not there has none.
 
-    PromotionError for a folder without any and for evidence that is not what its manifest says, ConfigError for
-    evidence that cannot be read.
+    PromotionError for what would otherwise be left out in silence: a folder without evidence, a link, evidence that
+    cannot be read or is not what its manifest says.
     """
-    for folder, planted in (*((f, False) for f in folders), *((f, True) for f in planted_faults)):
-        paths = sorted(folder.rglob(EVIDENCE))
-        if not paths:
-            raise PromotionError("there is no evaluation here", where=folder, fix="name a folder of results")
-        for path in paths:
-            name = (Path(folder.name) / path.parent.relative_to(folder)).as_posix()
-            yield StoredEvaluation(name, _believed(path), planted)
+    for root, planted in (*((f, False) for f in folders), *((f, True) for f in planted_faults)):
+        for folder in _evaluations(root):
+            name = (Path(root.name) / folder.relative_to(root)).as_posix()
+            yield StoredEvaluation(name, _believed(folder / EVIDENCE), planted)
 
 
 def back_test(stored: Iterable[StoredEvaluation], in_force: TiersFile, candidate: TiersFile) -> BackTest:
@@ -118,9 +115,36 @@ def ensure_caught(found: BackTest) -> None:
         )
 
 
+def _evaluations(root: Path) -> Sequence[Path]:
+    """The folders of evaluations below ``root``, which may be empty; each other folder holds one, or lies in one."""
+    below = sorted(root.rglob("*"))
+    found = sorted({path.parent for path in below if path.name in (EVIDENCE, MANIFEST)})
+    for path in below:
+        if path.is_symlink():
+            raise PromotionError(
+                "a link is refused among evaluations: what it leads to may be left out",
+                where=path,
+                fix="put the file or folder itself in its place",
+            )
+        if path.is_dir() and not any(
+            path.is_relative_to(each) or each.is_relative_to(path) for each in found
+        ):
+            raise PromotionError(
+                "the folder holds no evaluation",
+                where=path,
+                fix="put the whole results folder of the evaluation back, or move this one away",
+            )
+    return found
+
+
 def _believed(path: Path) -> Evidence:
     manifest = read_manifest(path.parent)
-    evidence = read_evidence(path)
+    try:
+        evidence = read_evidence(path)
+    except ConfigError as error:
+        raise PromotionError(
+            f"a stored evaluation cannot be judged again: {error.what}", where=error.where, fix=error.fix
+        ) from error
     if (
         manifest is None
         or manifest.files.get(EVIDENCE) != sha256_file(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from invarlock.digests import sha256_file, sha256_hex
@@ -15,7 +16,7 @@ from invarlock.record import Record
 from invarlock.reports.sweep_folder import MANIFEST, Manifest, read_manifest
 
 FINISHED = "FINISHED"
-_RUNS = "runs"  # their reports are logged with the run of each cell, not with the sweep's
+_RUNS = "runs"  # the folder of cells, whose reports are logged with runs of their own
 _AGAIN = "run the same calibration again: measurements are kept, the recommendation is made anew"
 
 
@@ -23,7 +24,8 @@ class RunEvidence(Record):
     """A calibration run as MLflow has it.
 
     status: as MLflow spells it; sealed: whether it has the hash over its artifacts' hashes; run_key, patch_sha256: its
-    parameters, None when it has none; folder: of all its artifacts, each compared with the seal.
+    parameters, None when it has none; folder: of all its artifacts, each compared with the seal; cells: path below the
+    results to hex SHA-256 of the report of each of its cells, compared with the seal of the cell's own run.
     """
 
     mlflow_run_id: str
@@ -32,13 +34,14 @@ class RunEvidence(Record):
     run_key: str | None
     patch_sha256: str | None
     folder: Path
+    cells: Mapping[str, str]
 
 
 def prove(patch: str, run: RunEvidence, *, live_sha256: str) -> tuple[Basis, ...]:
     """What ``patch`` rests on, when all of it can be believed.
 
-    PromotionError when the run is not finished, the patch is not the run's, a file of it is missing or altered, patch,
-    report and run disagree, or another policy is in force than the run was made for.
+    PromotionError when the run is not finished, the patch is not the run's, a file of it or the report of a cell is
+    missing or altered, patch, report and run disagree, or another policy is in force than the run was made for.
     """
     _ensure_finished(run)
     _ensure_of_run(sha256_hex(patch.encode()), run)
@@ -48,6 +51,7 @@ def prove(patch: str, run: RunEvidence, *, live_sha256: str) -> tuple[Basis, ...
     reports = read_reports(run.folder, manifest, header.report_file)
     _ensure_agreement(header, manifest, reports, run)
     _ensure_recommended(patch, reports, run)
+    _ensure_runs(reports.bases, manifest, run)
     return reports.bases
 
 
@@ -88,16 +92,20 @@ def _verified_manifest(run: RunEvidence) -> Manifest:
     if manifest is None:
         raise _refused(run, f"{MANIFEST} is missing or damaged", "find out who changed the run's artifacts")
     for name, sha256 in manifest.files.items():
-        if _RUNS in name.split("/")[:-1]:
-            continue
-        path = run.folder / name
-        found = sha256_file(path) if path.is_file() else None
+        found = _found(name, run)
         if found != sha256:
             state = "missing" if found is None else f"altered: {MANIFEST} has another hash of it"
             raise _refused(run, f"{name} is {state}", "find out who changed the run's artifacts")
     if run.patch_sha256 not in manifest.files.values():
         raise _refused(run, f"{MANIFEST} does not name the patch", "find out who changed the run's artifacts")
     return manifest
+
+
+def _found(name: str, run: RunEvidence) -> str | None:
+    if _RUNS in name.split("/")[:-1]:
+        return run.cells.get(name)
+    path = run.folder / name
+    return sha256_file(path) if path.is_file() else None
 
 
 def _ensure_agreement(
@@ -122,6 +130,21 @@ def _ensure_recommended(patch: str, reports: CalibrationReports, run: RunEvidenc
     """The values, not the words around them, which another version of the product may put otherwise."""
     if read_tiers(patch, PATCH).given() != reports.recommended:
         raise _refused(run, "the patch holds other values than its report recommends", _AGAIN)
+
+
+def _ensure_runs(bases: Sequence[Basis], manifest: Manifest, run: RunEvidence) -> None:
+    """As many runs as the reports speak of. A full calibration has each sweep in a folder of its own."""
+    for basis in bases:
+        runs = f"{_RUNS}/{basis.tier.value}/"
+        places = (runs, f"{basis.sweep.replace('-', '_')}/{runs}")
+        cells = max(sum(name.startswith(place) for name in manifest.files) for place in places)
+        if max(basis.n_runs, basis.n_effective) > cells:
+            raise _refused(
+                run,
+                f"the report of the {basis.sweep} speaks of {basis.n_runs} runs of tier {basis.tier.value}, "
+                f"and {cells} are there",
+                _AGAIN,
+            )
 
 
 def _refused(run: RunEvidence, what: str, fix: str) -> PromotionError:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from invarlock.calibration.full_plan import NULL, RMT, VE
 from invarlock.calibration.null import summarize_null_runs
 from invarlock.calibration.null_reports import FixedSettings, NullObservation
-from invarlock.digests import sha256_file
+from invarlock.digests import sha256_file, sha256_hex
 from invarlock.families import Family
 from invarlock.files import write_atomic, write_json
 from invarlock.policy.spectral import Correction
@@ -70,17 +71,20 @@ def finished_run(folder: Path, found: NullSweepReport) -> RunEvidence:
     return sealed_run(folder, found.provenance.run_key, found.provenance.tiers_sha256, PATCH)
 
 
-def sealed_run(folder: Path, run_key: str, tiers_sha256: str, patch: str) -> RunEvidence:
+def sealed_run(folder: Path, run_key: str, tiers_sha256: str, patch: str, *, cells: int = 8) -> RunEvidence:
     """A finished run of what ``folder`` holds, under a new manifest.
 
-    The runs' own reports are in the manifest too, and kept with other MLflow runs.
+    The reports of as many cells, of one sweep or of each in a folder of its own, are in the manifest too, and kept with
+    MLflow runs of their own.
     """
+    places = ("", *(f"{sweep}/" for sweep in (NULL, RMT, VE)))
+    names = [f"{place}runs/balanced/seed_{seed}/report.json" for place in places for seed in range(cells)]
+    reports = {name: sha256_hex(name.encode()) for name in names}
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST]
     manifest = Manifest(
         kind="calibration",
         run_key=run_key,
-        files={path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
-        | {"runs/balanced/seed_1/report.json": "e" * 64, "null_sweep/runs/seed_1/report.json": "e" * 64},
+        files={path.relative_to(folder).as_posix(): sha256_file(path) for path in files} | reports,
         config_sha256="c" * 64,
         tiers_sha256=tiers_sha256,
         models={},
@@ -98,6 +102,7 @@ def sealed_run(folder: Path, run_key: str, tiers_sha256: str, patch: str) -> Run
         run_key=run_key,
         patch_sha256=sha256_file(folder / patch),
         folder=folder,
+        cells=reports,
     )
 
 

@@ -145,9 +145,46 @@ def test_altered_evidence_is_not_judged(tmp_path: Path, rounded: Evidence) -> No
     assert len(list(stored_evaluations([tmp_path]))) == 1
 
 
-def test_a_folder_without_evaluations_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PromotionError, match="there is no evaluation here"):
-        list(stored_evaluations([tmp_path]))
+@pytest.mark.parametrize("planted_faults", [False, True])
+def test_nothing_that_is_kept_leaves_in_silence(
+    tmp_path: Path, rounded: Evidence, planted_faults: bool
+) -> None:
+    kept, apart = tmp_path / "kept", tmp_path / "apart"
+    write_here(kept / "group/a", rounded)
+    write_here(apart, rounded)
+    evidence = kept / "group/a" / EVIDENCE
+
+    def found() -> list[StoredEvaluation]:
+        return list(stored_evaluations([], [kept]) if planted_faults else stored_evaluations([kept]))
+
+    def refused(reason: str) -> None:
+        with pytest.raises(PromotionError, match=reason):
+            found()
+
+    assert [each.name for each in found()] == ["kept/group/a"]
+    whole = evidence.read_bytes()
+    evidence.unlink()
+    refused("cannot be judged again")
+    evidence.write_text("{}")
+    refused("cannot be judged again")
+    evidence.unlink()
+    evidence.symlink_to(apart / EVIDENCE)
+    refused("a link is refused")
+    evidence.unlink()
+    (evidence.parent / MANIFEST).rename(tmp_path / MANIFEST)
+    refused("holds no evaluation")
+    (tmp_path / MANIFEST).rename(evidence.parent / MANIFEST)
+    evidence.write_bytes(whole)
+    (kept / "link").symlink_to(apart)
+    refused("a link is refused")
+    (kept / "link").unlink()
+    (kept / "emptied/by").mkdir(parents=True)
+    refused("holds no evaluation")
+
+
+def test_a_folder_without_evaluations_has_none(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("Nothing yet.")
+    assert list(stored_evaluations([tmp_path], [tmp_path / "none"])) == []
     assert back_test(stored_evaluations([]), LIVE, OPEN).evaluations == ()
 
 

@@ -104,8 +104,31 @@ def test_a_manifest_that_forgets_the_patch_is_refused(root: Path, run: RunEviden
     (run.folder / MANIFEST).write_text(
         text.replace(PATCH, "runs/patch").replace(str(run.patch_sha256), "0" * 64)
     )
+    run = changed(run, cells={**run.cells, "runs/patch": "0" * 64})
     with pytest.raises(PromotionError, match="does not name the patch"):
         prove(patch_of(run), run, live_sha256=live(root))
+
+
+CELL = "runs/balanced/seed_3/report.json"
+
+
+@pytest.mark.parametrize(("sha256", "state"), [(None, "missing"), ("0" * 64, "altered")])
+def test_each_run_that_the_manifest_names_must_be_there(
+    root: Path, run: RunEvidence, sha256: str | None, state: str
+) -> None:
+    cells = {name: kept for name, kept in run.cells.items() if name != CELL}
+    with pytest.raises(PromotionError, match=f"{CELL} is {state}"):
+        prove(
+            patch_of(run),
+            changed(run, cells=cells if sha256 is None else cells | {CELL: sha256}),
+            live_sha256=live(root),
+        )
+
+
+def test_a_report_of_more_runs_than_there_are_is_refused(root: Path, run: RunEvidence) -> None:
+    fewer = sealed_run(run.folder, str(run.run_key), live(root), PATCH, cells=7)
+    with pytest.raises(PromotionError, match="speaks of 8 runs of tier balanced, and 7 are there"):
+        prove(patch_of(fewer), fewer, live_sha256=live(root))
 
 
 def test_a_patch_for_another_policy_is_stale(root: Path, run: RunEvidence) -> None:
