@@ -10,6 +10,7 @@ from invarlock.calibration.tau_records import SampleColumn, TauQuestion
 from invarlock.calibration.tau_request import TauSweepRequest
 from invarlock.digests import digest_of, sha256_file
 from invarlock.input_file import InputFile, read_input
+from invarlock.policy.resolution import resolve_policy
 from invarlock.policy.schema import Tier
 from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.provenance import CodeVersion, code_version
@@ -60,7 +61,13 @@ class SettledTauSweep:
 
 
 def settle_tau_sweep(request: TauSweepRequest) -> SettledTauSweep:
-    """Hash every file that ``request`` names. Raises TauError for one that cannot be read, and a bad requirement."""
+    """Hash every file that ``request`` names.
+
+    Raises TauError for one that cannot be read and for a bad requirement, PolicyError for a tiers file that is not
+    valid or lacks one of the tiers.
+    """
+    for tier in request.tiers:
+        resolve_policy(tier)
     by_id = request.ids is not None or request.id_column is not None
     files = SampleFiles(
         q_abs=request.q_abs,

@@ -20,10 +20,8 @@ from invarlock.cli.sweep_options import (
     prepare_servers,
     tell,
 )
-from invarlock.cli.tau_values import chosen_taus
 from invarlock.policy.schema import Tier
 from invarlock.tau.gate_dtype import GateDtype
-from invarlock.tau.recommendation_record import Status
 
 
 def tau_sweep(
@@ -54,7 +52,7 @@ def tau_sweep(
     ] = "is_in_range",
     id_column: Annotated[
         str | None,
-        typer.Option(help="That of the ids.  [default: id, where --ids is given]", rich_help_panel=WHAT),
+        typer.Option(help="That of the ids. Default: id, with --ids.", rich_help_panel=WHAT),
     ] = None,
     gate_dtype: Annotated[
         GateDtype | None,
@@ -142,6 +140,8 @@ def tau_sweep(
     a tau is recommended), configs/, plots/ and manifest.json. Exit codes: 0 done; 1 no tau can be recommended
     (insufficient_data or infeasible), results are written; 2 input that cannot be used.
     """
+    from invarlock.cli.tau_values import chosen_taus  # late, as what follows: scipy takes a moment
+
     request = checked_request(
         TauSweepRequest,
         "tau-sweep",
@@ -177,7 +177,7 @@ def tau_sweep(
     with progress_shown(talk):
         result = run_tau_sweep(request)
     tell(result, show_tau_sweep, as_json=as_json, quiet=quiet)
-    if result.status not in (None, Status.OK):
+    if result.refused:
         raise typer.Exit(1)
 
 

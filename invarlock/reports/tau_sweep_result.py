@@ -51,6 +51,11 @@ class TauSweepResult(CalibrationResult):
     base_policy: str
 
     @property
+    def refused(self) -> bool:
+        """Whether a tau was asked for, and none can be recommended."""
+        return self.status not in (None, Status.OK)
+
+    @property
     def with_patch(self) -> SweepResult | None:
         """As of a sweep that leaves a patch; None where this one leaves none."""
         if self.patch is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+import scipy  # its parts are imported when first used: records that name this module are read without them
 
 
 def clopper_pearson(events: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
@@ -27,8 +27,8 @@ def clopper_pearson_intervals(
     if n < 1 or (k < 0).any() or (k > n).any():
         raise ValueError(f"counts must lie in [0, n], n >= 1; n = {n}")
     # betaincinv has no quantile where a shape is 0: there the interval reaches the end of [0, 1].
-    low = np.where(k == 0, 0.0, special.betaincinv(np.maximum(k, 1), n - k + 1, tail))
-    high = np.where(k == n, 1.0, special.betaincinv(k + 1, np.maximum(n - k, 1), 1 - tail))
+    low = np.where(k == 0, 0.0, scipy.special.betaincinv(np.maximum(k, 1), n - k + 1, tail))
+    high = np.where(k == n, 1.0, scipy.special.betaincinv(k + 1, np.maximum(n - k, 1), 1 - tail))
     return tuple(zip(low.tolist(), high.tolist(), strict=True))
 
 
@@ -50,8 +50,8 @@ def most_events(rate: float, n: int, *, confidence: float = 0.95) -> int | None:
     if n < needed:
         return None
     miss = 1 - confidence
-    k = int(stats.binom.ppf(miss, n, rate))  # the smallest with a probability >= miss
-    return k if k == 0 or stats.binom.cdf(k, n, rate) <= miss else k - 1
+    k = int(scipy.stats.binom.ppf(miss, n, rate))  # the smallest with a probability >= miss
+    return k if k == 0 or scipy.stats.binom.cdf(k, n, rate) <= miss else k - 1
 
 
 def clean_runs_needed(rate: float, *, confidence: float = 0.95) -> int:
@@ -107,7 +107,7 @@ def quantile_upper_bound(values: Sequence[float], q: float, *, confidence: float
     needed = clean_runs_needed(1.0 - q, confidence=confidence)
     if n < needed:
         return QuantileBound(value=None, rank=None, n=n, n_needed=needed)
-    rank = int(stats.binom.ppf(confidence, n, q)) + 1
+    rank = int(scipy.stats.binom.ppf(confidence, n, q)) + 1
     return QuantileBound(value=sorted(values)[rank - 1], rank=rank, n=n, n_needed=needed)
 
 

@@ -230,3 +230,17 @@ def test_one_class_only_is_written_with_a_reason_and_exits_with_1(
     assert not (tmp_path / "out" / "tiers_patch_tau.yaml").exists()
     assert status in (tmp_path / "out" / "tau_sweep_summary.md").read_text()
     assert (tmp_path / "out" / "plots" / "tau_infer_sweep.png").exists()
+
+
+def test_a_policy_that_could_not_keep_it_is_refused(
+    tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVARLOCK_CONFIG_ROOT", str(tmp_path))
+    (tmp_path / "runtime").mkdir()
+    (tmp_path / "runtime" / "tiers.yaml").write_text("balanced: {}\n")
+    q, in_range = saved(tmp_path, *drawn(20))
+    options = ("--q-abs", q, "--labels", in_range)
+    assert "no tier is called 'conservative'" in refused(capfd, tmp_path, *options)
+    (tmp_path / "runtime" / "tiers.yaml").write_text("balanced: {tau_guard: {head: {}}}\n")
+    printed = refused(capfd, tmp_path, *options, "--tier", "balanced")
+    assert re.search(r"tau_guard\.head.*heads.*tiers\.yaml:1", printed), printed
