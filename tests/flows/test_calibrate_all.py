@@ -24,10 +24,14 @@ from invarlock.digests import sha256_file
 from invarlock.errors import ConfigError
 from invarlock.policy.diff import diff_files
 from invarlock.policy.tiers_file import live_tiers_path
+from invarlock.promotion.provenance import prove
 from invarlock.reports.full_report import FullReport
 from invarlock.reports.full_result import FullResult
 from invarlock.reports.sweep_folder import read_manifest
 from tasks.local_services import tracking_uri
+from tasks.run_evidence import run_evidence
+from tasks.sweep_log import EXPERIMENT
+from tasks.tracking import Tracker
 from tests.browser import layout_of
 from tests.flows.sweeps import full_request, stable_tree
 
@@ -180,6 +184,16 @@ def test_a_repeat_runs_nothing_and_gives_the_same_bytes(
     assert run.data.params["patch_sha256"] == sha256_file(Path(result.patch)) == result.patch_sha256
     for part, described in report_of(result).parts.items():
         assert run.data.params[f"run_key.{part}"] == described.run_key
+
+
+def test_a_promotion_finds_every_cell_with_the_runs_of_the_parts(
+    result: FullResult, embedded_home: Path, tmp_path: Path
+) -> None:
+    manifest = read_manifest(Path(result.out))
+    assert manifest is not None
+    found = run_evidence.fn(Tracker(embedded_home, EXPERIMENT), result.links.mlflow_run_id, tmp_path)
+    assert found.cells == {name: sha256 for name, sha256 in manifest.files.items() if "/runs/" in name}
+    prove(Path(result.patch).read_text(), found, live_sha256=manifest.tiers_sha256)
 
 
 def test_what_one_part_measured_the_next_finds(result: FullResult) -> None:
