@@ -40,10 +40,10 @@ def on_time(flow: Callable[P, T]) -> Callable[P, T]:
 
 
 def _overdue() -> timedelta | None:
-    """How late a scheduled run is, when that is too late."""
+    """How late a scheduled run is, when that is too late; never of one that is run again: a person asked for that."""
     context = FlowRunContext.get()
     run = context.flow_run if context else None
-    if run is None or not run.auto_scheduled or run.expected_start_time is None:
+    if run is None or not run.auto_scheduled or run.expected_start_time is None or run.run_count > 1:
         return None
     late = datetime.now(UTC) - run.expected_start_time
     return late if late > GRACE else None

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -18,15 +19,17 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectAlreadyExists
 
 from invarlock.errors import ConfigError
-from tasks.flow_lease import is_alive, mark_crashed
+from invarlock.files import locked
+from tasks.flow_lease import BEGUN, is_alive, mark_crashed
 
 POOL = "local"
 DEFAULT_QUEUE = "default"
 _SETTLED = timedelta(minutes=1)
+_STARTED_BY = "prefect.worker.name"  # the label that a worker gives to what it starts
 
 
 def apply_deployments(file: Path) -> None:
@@ -44,22 +47,36 @@ def apply_deployments(file: Path) -> None:
                 client.update_work_queue(queue.id, concurrency_limit=1)
 
 
-def end_lost_runs(leases: Path, settled: timedelta = _SETTLED) -> int:
-    """Mark as crashed the pool's runs that no process carries out any more; else they hold their places for ever.
+def end_lost_runs(leases: Path, worker: str, settled: timedelta = _SETTLED) -> int:
+    """Mark as crashed the runs of ``worker`` that no process carries out any more; else they hold their places.
 
     leases: the folder of :func:`~tasks.flow_lease.flow_lease`. settled: a run that is this long without a lease is not
-    about to take one. The worker that started them is dead: nobody else would end them.
+    about to take one. Runs of other workers are theirs to end: their leases are in other homes (decision 0144).
     """
-    begun = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=begun))),
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=BEGUN))),
             work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
         )
-        lost = [run for run in runs if not is_alive(leases, str(run.id)) and _age(run) > settled]
+        lost = [
+            run
+            for run in runs
+            if run.labels.get(_STARTED_BY) == worker
+            and _age(run) > settled
+            and not is_alive(leases, str(run.id))
+        ]
         for run in lost:
-            mark_crashed(client, str(run.id))
+            mark_crashed(client, run)
     return len(lost)
+
+
+def worker_name(home: Path) -> str:
+    """What the worker of ``home`` is called on every server, by which its runs are known again."""
+    file = home / "worker" / "name"
+    with locked(file):
+        if not file.stat().st_size:
+            file.write_text(f"invarlock-{uuid4().hex[:12]}")
+        return file.read_text()
 
 
 def _age(run: FlowRun) -> timedelta:

@@ -35,12 +35,13 @@ def worker(
     """
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "INFO")
     prepare_environment()
-    from tasks.deployments import POOL, apply_deployments, end_lost_runs  # imports Prefect
+    from tasks.deployments import POOL, apply_deployments, end_lost_runs, worker_name  # imports Prefect
 
     apply_deployments(_found(deployments))
-    if ended := end_lost_runs(home() / "flow_runs"):
+    name = worker_name(home())
+    if ended := end_lost_runs(home() / "flow_runs", name):
         err.print(f"{ended} runs whose process died are marked as crashed")
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", name]
     if health_port is not None:
         os.environ["PREFECT_WORKER_WEBSERVER_PORT"] = str(health_port)
         os.environ.setdefault("PREFECT_WORKER_WEBSERVER_HOST", "127.0.0.1")

@@ -13,7 +13,7 @@ from prefect.states import Running
 
 from invarlock.errors import ConfigError
 from invarlock.home import shipped
-from tasks.deployments import POOL, apply_deployments, end_lost_runs
+from tasks.deployments import POOL, apply_deployments, end_lost_runs, worker_name
 
 pytestmark = pytest.mark.slow
 WEEKLY = {"null-sweep/demo": "0 3 * * 1", "rmt-sweep/demo": "0 3 * * 2"}
@@ -48,16 +48,23 @@ def test_a_deployment_without_its_flow_is_refused(embedded_home: Path, tmp_path:
 
 
 def test_only_runs_that_nobody_carries_out_are_ended(client: SyncPrefectClient, tmp_path: Path) -> None:
-    lost, alive = running(client), running(client)
-    with (tmp_path / str(alive.id)).open("w") as lease:
+    leases, mine, other = tmp_path / "flow_runs", worker_name(tmp_path), worker_name(tmp_path / "elsewhere")
+    assert mine == worker_name(tmp_path) != other
+    runs = [running(client, worker) for worker in (mine, mine, other)]
+    alive = runs[1]
+    leases.mkdir()
+    with (leases / f"{alive.id}.1").open("w") as lease:
         fcntl.flock(lease, fcntl.LOCK_EX)
-        assert end_lost_runs(tmp_path) == 0  # they have only just begun
-        assert end_lost_runs(tmp_path, settled=timedelta(0)) == 1
-    assert [client.read_flow_run(run.id).state_name for run in (lost, alive)] == ["Crashed", "Running"]
+        assert end_lost_runs(leases, mine) == 0  # they have only just begun
+        assert end_lost_runs(leases, mine, settled=timedelta(0)) == 1
+    assert [client.read_flow_run(run.id).state_name for run in runs] == ["Crashed", "Running", "Running"]
+    assert end_lost_runs(tmp_path / "elsewhere/flow_runs", other, settled=timedelta(0)) == 1
     client.delete_flow_run(alive.id)
 
 
-def running(client: SyncPrefectClient) -> FlowRun:
+def running(client: SyncPrefectClient, worker: str) -> FlowRun:
+    """A run that ``worker`` started."""
     run = client.create_flow_run_from_deployment(client.read_deployment_by_name("window-plan/demo").id)
+    client.update_flow_run_labels(run.id, {"prefect.worker.name": worker})
     client.set_flow_run_state(run.id, Running(), force=True)
     return run

@@ -14,7 +14,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.flow_engine import run_flow
-from prefect.states import Scheduled
+from prefect.states import AwaitingRetry, Crashed, Running, Scheduled
 
 from flows.on_time import on_time
 from invarlock.policy.schema import Tier
@@ -31,20 +31,27 @@ def weekly(tier: Tier) -> int:
 
 
 @pytest.mark.parametrize(
-    ("hours_late", "scheduled", "ends"),
-    [(0.1, True, "Completed"), (1.5, True, "Cancelled"), (1.5, False, "Completed")],
+    ("hours_late", "scheduled", "again", "ends"),
+    [
+        (0.1, True, False, "Completed"),
+        (1.5, True, False, "Cancelled"),
+        (1.5, True, True, "Completed"),
+        (1.5, False, False, "Completed"),
+    ],
 )
 def test_late_schedules_are_skipped(
-    embedded_home: Path, hours_late: float, scheduled: bool, ends: str
+    embedded_home: Path, hours_late: float, scheduled: bool, again: bool, ends: str
 ) -> None:
     ran.clear()
     with get_client(sync_client=True) as client:
         run = client.create_flow_run(weekly, parameters={"tier": "balanced"}, state=Scheduled())
         rewrite(embedded_home, run.id, scheduled, datetime.now(UTC) - timedelta(hours=hours_late))
+        for state in (Running(), Crashed(), AwaitingRetry()) if again else ():  # as the button Retry does
+            client.set_flow_run_state(run.id, state, force=True)
         run = client.read_flow_run(run.id)
         assert run.auto_scheduled is scheduled
-        state: Any = run_flow(weekly, flow_run=run, parameters={"tier": "balanced"}, return_type="state")
-        assert isinstance(state, State)
+        ended: Any = run_flow(weekly, flow_run=run, parameters={"tier": "balanced"}, return_type="state")
+        assert isinstance(ended, State)
         assert client.read_flow_run(run.id).state_name == ends
     assert ran == ([Tier.BALANCED] if ends == "Completed" else [])
 
