@@ -7,7 +7,9 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from invarlock.errors import PromotionError
 from invarlock.home import home
+from invarlock.promotion.patch_header import read_header
 from invarlock.promotion.promotion_config import load_promotion_config
 from invarlock.promotion.recalibration import (
     REQUESTER,
@@ -49,9 +51,14 @@ def _ask(store: RequestStore, result: SweepResult, found: Recalibration) -> str:
     """Open a request where one is needed; what came of it."""
     if not found.outside:
         return "Nothing is asked for."
-    request = standing_request(store, found) or open_request(
-        Path(result.patch), requester=REQUESTER, reason=found.statement
-    )
+    try:
+        request = standing_request(store, found) or open_request(
+            Path(result.patch), requester=REQUESTER, reason=found.statement
+        )
+    except PromotionError:
+        if read_header(Path(result.patch).read_text()).base_sha256 == store.files.live_sha256():
+            raise
+        return "Nothing is asked for: the policy changed during the calibration, and the next one is made for it."
     if store.state(request.id) is State.REJECTED:
         return f"Request {request.id} asked for these values and was rejected."
     if page := start_waiting(request.id):
