@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Direction(StrEnum):
 class Change(Record):
     """One key of one tier. ``path`` is spelled as in tiers.yaml; null is a value that is not set.
 
-    relative: (new - old) / |old| where both are numbers and old is not 0.
+    relative: (new - old) / |old| where both are numbers, old is not 0 and the share is a finite number.
     """
 
     tier: Tier
@@ -95,4 +96,5 @@ def _relative(old: JsonValue, new: JsonValue) -> float | None:
         return None
     if not isinstance(old, int | float) or not isinstance(new, int | float) or old == 0:
         return None
-    return (new - old) / abs(old)
+    share = (new - old) / abs(old)
+    return share if math.isfinite(share) else None
