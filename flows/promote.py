@@ -1,7 +1,8 @@
 """The promotion: check a request, show it, wait for a person, apply it, register it. Composes tasks; decides nothing.
 
 Every step leaves a record with the request, and a run of the flow begins with what is there: whatever ended the run
-before, the next one continues.
+before, the next one continues. Only the checks are made in every run: what lies in a file proves nothing about them
+(decision 0140).
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from prefect.states import Cancelled
 from flows.conduct import without_heartbeat
 from invarlock.errors import PromotionError
 from invarlock.home import home
-from invarlock.promotion.apply_approved import apply_approved
+from invarlock.promotion.apply import apply_request, entry_of
 from invarlock.promotion.approval import counting_approvals
-from invarlock.promotion.backtest import BackTest
-from invarlock.promotion.checked import ensure_passed, keep_checks
+from invarlock.promotion.checked import Checked, keep_checks
 from invarlock.promotion.current import ensure_current
+from invarlock.promotion.history import HistoryEntry
 from invarlock.promotion.person import whoever_runs_this
 from invarlock.promotion.promotion_config import PromotionConfig, load_promotion_config
 from invarlock.promotion.promotion_result import PromotionResult
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Request, State, Step, StepRecord
-from invarlock.promotion.review import Review, review_of
-from invarlock.promotion.reviewed import kept_review
+from invarlock.promotion.review import review_of
+from invarlock.promotion.reviewed import kept_review, shown_review
 from invarlock.promotion.turn import turn
 from tasks.artifacts import flow_run_url
 from tasks.ask_approval import ask_approval
@@ -61,46 +62,42 @@ def promote(request_id: str) -> PromotionResult:
         with turn() as store:  # finishes what a killed process had begun
             request, state = store.request(request_id), store.state(request_id)
         if state is State.APPLIED:
-            return _applied(request)
+            return _in_force(request, entry_of(store, request))
         if state is State.REJECTED and deployment.id is not None:
             return _rejected(store, request)
-        review = _reviewed(store, request)
+        store.ensure_open(request.id)
+        ensure_current(store, request)
+        checked = _check(request)
         config = load_promotion_config(store.files)
         if not _is_approved(request, config):
             if deployment.id is None:
                 return PromotionResult(
-                    request_id=request.id, state=State.CHECKED, review=review, prefect_url=flow_run_url()
+                    request_id=request.id,
+                    state=State.CHECKED,
+                    review=shown_review(request, checked),
+                    prefect_url=flow_run_url(),
                 )
-            ask_approval(request, review, config)
+            ask_approval(request, checked, config)
             if store.state(request.id) is State.REJECTED:
                 return _rejected(store, request)
-        return _applied(request)
+        return _in_force(
+            request, apply_request(request.id, checked, config, by=whoever_runs_this(), now=_now())
+        )
 
 
-def _reviewed(store: RequestStore, request: Request) -> Review:
-    """What its reviewers are shown: of the checks that were kept, else of those made now."""
-    store.ensure_open(request.id)
-    ensure_current(store, request)
-    kept = kept_review(store, request)
-    review = kept or _check(request)
-    if kept is not None:
-        show_request(review)
-    return review
-
-
-def _check(request: Request) -> Review:
+def _check(request: Request) -> Checked:
     with tempfile.TemporaryDirectory(prefix="invarlock-promotion-") as scratch, failing_as_check():
         run = None
         if request.run is not None:
             tracker = Tracker(home(), EXPERIMENT)
             run = run_evidence(tracker, request.run.mlflow_run_id, Path(scratch) / "run")
         found = check_request(request.id, run, known_evaluations(Path(scratch) / "evaluations"))
-        review = review_of(request, found.bases, found.checks, found.back_test)
-        show_request(review)  # also when it is refused
-        ensure_passed(found.checks)
-        judged = found.back_test or BackTest(evaluations=())
-        keep_checks(request, found.bases, found.checks, judged, by=whoever_runs_this(), at=_now())
-    return review
+        show_request(
+            review_of(request, found.bases, found.checks, found.back_test)
+        )  # also when it is refused
+        return keep_checks(
+            request, found.bases, found.checks, found.back_test, by=whoever_runs_this(), at=_now()
+        )
 
 
 def _is_approved(request: Request, config: PromotionConfig) -> bool:
@@ -110,14 +107,11 @@ def _is_approved(request: Request, config: PromotionConfig) -> bool:
         return False  # whoever applies it is told why
 
 
-def _applied(request: Request) -> PromotionResult:
-    store = RequestStore()
-    config = load_promotion_config(store.files)
-    entry = apply_approved(request.id, config, by=whoever_runs_this(), now=_now())
+def _in_force(request: Request, entry: HistoryEntry) -> PromotionResult:
     return PromotionResult(
         request_id=request.id,
         state=State.APPLIED,
-        review=kept_review(store, request),
+        review=kept_review(RequestStore(), request),
         entry=entry,
         registered=register_policy(),
         prefect_url=flow_run_url(),

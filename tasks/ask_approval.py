@@ -23,10 +23,12 @@ from invarlock.errors import PromotionError
 from invarlock.policy.diff import Change
 from invarlock.policy.key_document import value_text
 from invarlock.promotion.approval import approve, draft_approval, reject
+from invarlock.promotion.checked import Checked
 from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.requests import Request
 from invarlock.promotion.review import Review, change_text
 from invarlock.promotion.review_text import plain, review_markdown
+from invarlock.promotion.reviewed import shown_review
 
 _PATIENCE = timedelta(days=30)  # then Prefect fails the run; the request stays open
 _MOST = 200  # entries in one answer of the server
@@ -44,21 +46,23 @@ class Answer(RunInput):
     reason: str = Field(min_length=1, description="Why; it is kept in the history.")
 
 
-def ask_approval(request: Request, review: Review, config: PromotionConfig) -> None:
+def ask_approval(request: Request, checked: Checked, config: PromotionConfig) -> None:
     """Return once somebody has approved or rejected ``request`` in the form; until then the process ends here.
 
-    Answers are bound to the request's hashes and to the rules that they were given under: other ones ask anew. One that
-    does not count, such as a self-approval, is told in the next form.
+    Answers are bound to the request's hashes, to the checks that the form shows and to the rules that they were given
+    under: other ones ask anew. One that does not count, such as a self-approval, is told in the next form.
     """
-    form = f"approval-{digest_of({'request': request.binding, 'rules': config})[:16]}"
+    bound_to = {"request": request.binding, "checks": checked.sha256, "rules": config}
+    form = f"approval-{digest_of(bound_to)[:16]}"
     kept = {entry.key: entry for entry in _kept(form)}
     asked = sum(key.endswith("-schema") for key in kept)
     flaws = []
     for answer, at in _answers(kept, form, asked):
-        flaw = _take(request, answer, at, config)
+        flaw = _take(request, checked, answer, at, config)
         if flaw is None:
             return
         flaws.append(flaw)
+    review = shown_review(request, checked)
     suspend_flow_run(
         wait_for_input=Answer.with_initial_data(description=_description(request, review, config, flaws)),
         key=f"{form}-{asked + 1}",
@@ -79,14 +83,18 @@ def _answers(kept: dict[str, FlowRunInput], form: str, asked: int) -> Iterator[t
             yield Answer.load_from_flow_run_input(given), given.created or datetime.now(UTC)
 
 
-def _take(request: Request, answer: Answer, at: datetime, config: PromotionConfig) -> str | None:
+def _take(
+    request: Request, checked: Checked, answer: Answer, at: datetime, config: PromotionConfig
+) -> str | None:
     """Keep an answer with the request; gives why it does not count, None when it does."""
     try:
         if answer.decision == "reject":
             reject(request, by=answer.name, reason=answer.reason, at=at)
         else:
-            draft = draft_approval(request, by=answer.name, reason=answer.reason, at=at, config=config)
-            approve(draft, config, now=datetime.now(UTC))
+            said = {"by": answer.name, "reason": answer.reason}
+            approve(
+                draft_approval(request, checked, **said, at=at, config=config), config, now=datetime.now(UTC)
+            )
     except PromotionError as error:
         return error.what
     return None

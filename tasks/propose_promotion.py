@@ -20,6 +20,7 @@ from invarlock.promotion.recalibration import (
 )
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import State
+from invarlock.reports.number_text import counted
 from invarlock.reports.sweep_result import SweepResult
 from tasks.artifacts import show_link, show_markdown
 from tasks.open_request import open_request
@@ -40,11 +41,18 @@ def propose_promotion(result: SweepResult) -> None:
     store = RequestStore()
     patch = Path(result.patch).read_text()
     found = recalibration_of(store.files, patch, load_promotion_config(store.files).tolerance)
-    told = f"{found.statement} {_ask(store, result, found)}"
+    told = f"{found.statement} {_ask(store, result, found)}{_unread(store)}"
     show_markdown(
         f"recalibration {result.run_key[:12]}", recalibration_markdown(found, told), "Beside the policy"
     )
     Tracker(home(), EXPERIMENT).tag(result.links.mlflow_run_id, TAG, told)
+
+
+def _unread(store: RequestStore) -> str:
+    """Requests that could not be looked at may have asked for the same."""
+    _, damaged = store.requests()
+    told = f" {counted(len(damaged), 'request')} cannot be read: see `invarlock promote list`."
+    return told if damaged else ""
 
 
 def _ask(store: RequestStore, result: SweepResult, found: Recalibration) -> str:

@@ -15,9 +15,16 @@ from invarlock.promotion.requests import PromotionRequest
 from invarlock.promotion.review_text import review_html, review_markdown
 from invarlock.promotion.reviewed import kept_review
 from tasks.tracking import Tracker
-from tasks.tracking_policies import FOLDER, POLICY, policy_url, policy_version, set_live
+from tasks.tracking_policies import (
+    ENTRY,
+    EXPERIMENT,
+    FOLDER,
+    POLICY,
+    policy_url,
+    policy_version,
+    set_live,
+)
 
-EXPERIMENT = "invarlock promotion"
 _MOST_WORDS = 500  # of a reason, where MLflow shows it; whole it is in the history entry
 
 
@@ -53,7 +60,7 @@ def _facts(entry: HistoryEntry) -> Mapping[str, str]:
     event = entry.event
     return {
         "history_number": str(entry.number),
-        "history_sha256": entry.sha256,
+        ENTRY: entry.sha256,
         "kind": event.kind.value,
         "tiers_sha256": event.to_sha256,
         "from_sha256": event.from_sha256,

@@ -6,12 +6,15 @@ An index only: the files with their hash chain are the truth (``invarlock.promot
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from tasks.tracking import RunHandle, Tracker
 from tasks.tracking_store import explained
 
+EXPERIMENT = "invarlock promotion"
 POLICY = "invarlock-policy"
 LIVE = "live"
+ENTRY = "history_sha256"  # the parameter of a version's run that names its history entry
 FOLDER = "policy"  # of a run's artifacts: what its version holds
 
 
@@ -29,6 +32,22 @@ def policy_version(tracker: Tracker, run: RunHandle, description: str, tags: Map
             POLICY, source, run_id=run.run_id, tags=dict(tags), description=description
         )
         return str(made.version)
+
+
+def registered_entries(tracker: Tracker) -> Mapping[str, str]:
+    """Version to the hash of its history entry, as the version's run has it: its parameter, since tags can be changed.
+
+    Empty text for a run without one. StoreError when a run is gone.
+    """
+    with explained(tracker.uri):
+        search = partial(tracker.client.search_model_versions, f"name = '{POLICY}'")
+        page = search()
+        versions = list(page)
+        while page.token:
+            page = search(page_token=page.token)
+            versions.extend(page)
+    params = {str(version.version): tracker.look_up(version.run_id)[1] for version in versions}
+    return {version: found.get(ENTRY, "") for version, found in params.items()}
 
 
 def set_live(tracker: Tracker, version: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,11 +13,16 @@ from rich.markup import escape
 
 from invarlock.cli.console import out
 from invarlock.cli.promote_options import AsJson, Name, Reason
+from invarlock.home import home
+from invarlock.promotion.beside_registry import beside_registry
 from invarlock.promotion.hand_edit import record_hand_edit
 from invarlock.promotion.history import HistoryEntry, entries
 from invarlock.promotion.person import whoever_runs_this
+from invarlock.promotion.runtime_files import RuntimeFiles
 from invarlock.promotion.turn import turn
 from invarlock.promotion.verify_history import verify_history as find_broken_link
+from invarlock.reports.number_text import counted
+from tasks.local_services import quiet_environment
 
 Versions = Annotated[bool, typer.Option("--full", help="Print hashes in full.")]
 
@@ -35,31 +42,55 @@ def history(full: Versions = False, as_json: AsJson = False) -> None:
         out.print("Nothing was promoted yet: the policy in force is as it was installed.")
 
 
-def verify_history(as_json: AsJson = False) -> None:
-    """Check the whole chain: every line, every kept version, every applied request, and the file in force.
+def verify_history(
+    against_registry: Annotated[
+        bool, typer.Option(help="Compare with the policies registered in MLflow too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the whole chain: every line, every kept version, what was done about every request, and the file in force.
+
+    Whoever rewrites or removes all of these together is found with --against-registry only.
 
     Exit codes: 0 whole; 1 broken, with the first broken link.
 
-    Example:  invarlock policy verify-history
+    Example:  invarlock policy verify-history --against-registry
     """
     broken = find_broken_link()
-    with turn() as store:
-        known = () if broken else entries(store.files)
+    known = () if broken else entries(RuntimeFiles.of())
+    registered = _registered() if against_registry and broken is None else None
+    if registered is not None:
+        broken = beside_registry(known, registered)
     if as_json:
-        whole = {"whole": broken is None, "entries": len(known), "broken": str(broken) if broken else None}
-        print(json.dumps(whole | {"last_sha256": known[-1].sha256 if known else None}, indent=2))
+        told = {
+            "whole": broken is None,
+            "entries": len(known),
+            "registered": None if registered is None else len(registered),
+            "broken": str(broken) if broken else None,
+            "last_sha256": known[-1].sha256 if known else None,
+        }
+        print(json.dumps(told, indent=2))
     elif broken is not None:
         out.print(f"[bold red]broken[/]: {escape(str(broken))}", soft_wrap=True)
     else:
         last = f", the last one {known[-1].sha256}" if known else ""
-        out.print(f"[green]whole[/]: {len(known)} entries{last}", soft_wrap=True)
+        beside = "" if registered is None else f"; {len(registered)} registered"
+        out.print(f"[green]whole[/]: {counted(len(known), 'entry', 'entries')}{last}{beside}", soft_wrap=True)
     raise typer.Exit(0 if broken is None else 1)
+
+
+def _registered() -> Mapping[str, str]:
+    os.environ.update(quiet_environment(home()))
+    from tasks.tracking import Tracker  # these import MLflow, which reads the environment then
+    from tasks.tracking_policies import EXPERIMENT, registered_entries
+
+    return registered_entries(Tracker(home(), EXPERIMENT))
 
 
 def record_edit(reason: Reason, name: Name = None, as_json: AsJson = False) -> None:
     """Tell the history that tiers.yaml was edited by hand: until then nothing can be applied.
 
-    Policy keys, which no calibration recommends, are changed that way.
+    Policy keys, which no calibration recommends, are changed that way. Values that one recommends are refused.
 
     Example:  invarlock policy record-edit --reason "tail gate on for the release"
     """

@@ -32,13 +32,13 @@ def approve(
     Example:  invarlock promote approve 1f2e3d4c5b6a7988 --reason "evidence of 30 runs, no verdict flips"
     """
     from invarlock.promotion import approval
+    from invarlock.promotion.checked import last_checked
     from invarlock.promotion.promotion_config import load_promotion_config
 
     store, now = RequestStore(), datetime.now(UTC)
-    config = load_promotion_config(store.files)
-    draft = approval.draft_approval(
-        store.request(request_id), by=name or whoever_runs_this(), reason=reason, at=now, config=config
-    )
+    request, config = store.request(request_id), load_promotion_config(store.files)
+    said = {"by": name or whoever_runs_this(), "reason": reason}
+    draft = approval.draft_approval(request, last_checked(store, request_id), **said, at=now, config=config)
     kept = approval.approve(draft if sign is None else draft.signed(sign), config, now=now)
     woken = _tell_waiting(request_id, "approve", kept.by, kept.reason)
     if as_json:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
+from invarlock.cli.console import out
 from invarlock.cli.promote_options import AsJson, RequestId
 from invarlock.files import write_atomic
 from invarlock.promotion.turn import turn
@@ -16,18 +18,25 @@ from invarlock.promotion.turn import turn
 def list_requests(as_json: AsJson = False) -> None:
     """List every request, the newest last, with how far it is.
 
+    Exit codes: 0; 1 when one cannot be read, which is told below the others.
+
     Example:  invarlock promote list
     """
     from invarlock.cli.promotion_view import show_requests
     from invarlock.promotion.current import standing
 
     with turn() as store:
-        listed = [(standing(store, each), each) for each in store.requests()]
+        requests, damaged = store.requests()
+        listed = [(standing(store, each), each) for each in requests]
     if as_json:
         said = [{"state": state.value} | each.model_dump(mode="json") for state, each in listed]
-        print(json.dumps(said, indent=2))
+        unread = [{"state": "damaged", "where": error.where, "reason": error.what} for error in damaged]
+        print(json.dumps(said + unread, indent=2))
     else:
         show_requests(listed)
+        for error in damaged:
+            out.print(f"[bold red]damaged[/] {escape(str(error))}", soft_wrap=True)
+    raise typer.Exit(1 if damaged else 0)
 
 
 def show(request_id: RequestId, as_json: AsJson = False) -> None:

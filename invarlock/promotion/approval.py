@@ -9,12 +9,12 @@ from pydantic import AwareDatetime
 
 from invarlock.digests import canonical_json
 from invarlock.errors import PromotionError
-from invarlock.promotion.apply import staleness
-from invarlock.promotion.checked import last_checked
+from invarlock.promotion.checked import Checked, last_checked
+from invarlock.promotion.current import staleness
 from invarlock.promotion.person import same_person
 from invarlock.promotion.promotion_config import PromotionConfig, allowed_signers_path
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Request, Step, StepRecord, said, said_name
+from invarlock.promotion.requests import Request, Sha256, Step, StepRecord, said, said_name
 from invarlock.promotion.signatures import NAMESPACE, flaw_of, sign
 from invarlock.promotion.steps import record_step
 from invarlock.promotion.turn import turn
@@ -23,8 +23,11 @@ _AHEAD = timedelta(minutes=5)  # by which the clock of whoever approves may be f
 
 
 class Approval(StepRecord):
-    """A person's yes to one request. signature: armored, of :attr:`statement`."""
+    """A person's yes to one request. checked_sha256: of the checks that were shown; signature: armored, of
+    :attr:`statement`.
+    """
 
+    checked_sha256: Sha256
     expires_at: AwareDatetime
     signature: str | None = None
 
@@ -40,14 +43,15 @@ class Approval(StepRecord):
 
 
 def draft_approval(
-    request: Request, *, by: str, reason: str, at: datetime, config: PromotionConfig
+    request: Request, checked: Checked, *, by: str, reason: str, at: datetime, config: PromotionConfig
 ) -> Approval:
-    """An approval of ``request`` that expires as ``config`` says, to be signed or kept as it is."""
+    """An approval of ``request`` as ``checked`` shows it, which expires as ``config`` says; to be signed or kept."""
     return Approval(
         binding=request.binding,
         by=said_name(by, "who approves"),
         at=at,
         reason=said(reason, "a reason"),
+        checked_sha256=checked.sha256,
         expires_at=at + timedelta(days=config.expires_days),
     )
 
@@ -63,8 +67,7 @@ def approve(
         request = store.request(approval.binding.request_id)
         store.ensure_open(request.id)
         _ensure_current(store, request)
-        last_checked(store, request.id)
-        flaw = _flaw(approval, request, config, store, now)
+        flaw = _flaw(approval, request, last_checked(store, request.id), config, store, now)
         if flaw is not None:
             raise _not_counting(store, request, flaw)
         store.add(Step.APPROVED, approval)
@@ -88,9 +91,9 @@ def counting_approvals(
     """
     store = RequestStore(root)
     request = store.request(request_id)
-    last_checked(store, request_id)
+    checked = last_checked(store, request_id)
     kept = store.records(request_id, Step.APPROVED, Approval)
-    flaws = {approval: _flaw(approval, request, config, store, now) for approval in kept}
+    flaws = {approval: _flaw(approval, request, checked, config, store, now) for approval in kept}
     counting = tuple(approval for approval, flaw in flaws.items() if flaw is None)
     if not counting:
         told = "; ".join(flaw for flaw in flaws.values() if flaw is not None)
@@ -99,12 +102,19 @@ def counting_approvals(
 
 
 def _flaw(
-    approval: Approval, request: Request, config: PromotionConfig, store: RequestStore, now: datetime
+    approval: Approval,
+    request: Request,
+    checked: Checked,
+    config: PromotionConfig,
+    store: RequestStore,
+    now: datetime,
 ) -> str | None:
     """Why ``approval`` does not count; None when it does."""
     expires_at = min(approval.expires_at, approval.at + timedelta(days=config.expires_days))
     if approval.binding != request.binding:
         return f"the approval of {approval.by} is of {_differing(approval, request)}"
+    if approval.checked_sha256 != checked.sha256:
+        return f"the approval of {approval.by} is of other checks than the last ones"
     if approval.at > now + _AHEAD:
         return f"the approval of {approval.by} is dated {approval.at.isoformat()}, which is yet to come"
     if now >= expires_at:

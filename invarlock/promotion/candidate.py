@@ -74,15 +74,16 @@ def returning(files: RuntimeFiles, sha256: str) -> Candidate:
         raise PromotionError(
             f"the version {sha256[:12]} is not kept, or was altered", where=path, fix="choose another version"
         )
-    return Candidate(data, diff_tiers(_live(files)[1], read_tiers(_text(data, path), path)))
+    return Candidate(data, diff_tiers(_live(files)[1], read_tiers(text_of(data, path), path)))
 
 
 def _live(files: RuntimeFiles) -> tuple[str, TiersFile]:
-    text = _text(files.live.read_bytes(), files.live)
+    text = text_of(files.live.read_bytes(), files.live)
     return text, read_tiers(text, files.live)
 
 
-def _text(data: bytes, path: Path) -> str:
+def text_of(data: bytes, path: Path) -> str:
+    """The text of a tiers file. PromotionError when it is none."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from invarlock.digests import digest_of
 from invarlock.errors import PromotionError
 from invarlock.promotion.backtest import BackTest, ensure_caught
 from invarlock.promotion.policy_checks import PolicyCheck
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Request, Step, StepRecord, said_name
-from invarlock.promotion.steps import record_step
 from invarlock.promotion.sweep_basis import Basis
+from invarlock.promotion.turn import turn
 
 
 class Checked(StepRecord):
@@ -21,6 +22,23 @@ class Checked(StepRecord):
     bases: tuple[Basis, ...]
     checks: tuple[PolicyCheck, ...]
     back_test: BackTest
+
+    @property
+    def sha256(self) -> str:
+        """What an approval names, and so what its approver was shown."""
+        return digest_of(self)
+
+    def confirms(self, shown: Checked) -> bool:
+        """Whether whoever was shown ``shown`` would be shown nothing else now.
+
+        Evaluations that came since do not count while nothing flips by them; one that is gone does.
+        """
+        now, then = self.back_test, shown.back_test
+        return (
+            (self.binding, self.bases, self.checks) == (shown.binding, shown.bases, shown.checks)
+            and (now.flips, now.missed) == (then.flips, then.missed)
+            and all(each in now.evaluations for each in then.evaluations)
+        )
 
 
 def ensure_passed(checks: Sequence[PolicyCheck]) -> None:
@@ -37,14 +55,19 @@ def keep_checks(
     request: Request,
     bases: Sequence[Basis],
     checks: Sequence[PolicyCheck],
-    back_test: BackTest,
+    back_test: BackTest | None,
     *,
     by: str,
     at: datetime,
     root: Path | None = None,
 ) -> Checked:
-    """Keep what was found with ``request``. PromotionError when a check failed, or a known fault would pass."""
+    """Keep what was found with ``request`` just now; gives the last that was kept when that says the same.
+
+    PromotionError when a check failed, when nothing was judged again, or when a known fault would pass.
+    """
     ensure_passed(checks)
+    if back_test is None:
+        raise PromotionError("no stored evaluation was judged again", fix="let the back-test run first")
     ensure_caught(back_test)
     checked = Checked(
         binding=request.binding,
@@ -55,7 +78,11 @@ def keep_checks(
         checks=tuple(checks),
         back_test=back_test,
     )
-    record_step(Step.CHECKED, checked, root=root)
+    with turn(root) as store:
+        *_, last = (None, *store.records(request.id, Step.CHECKED, Checked))
+        if last is not None and checked.confirms(last):
+            return last
+        store.add(Step.CHECKED, checked)
     return checked
 
 

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from invarlock.errors import PromotionError
-from invarlock.promotion.apply import staleness
+from invarlock.promotion.history import head
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Request, State
+
+
+def staleness(store: RequestStore, request: Request) -> str | None:
+    """Why ``request`` is for another policy than the one in force; None when it is for this one."""
+    live = store.files.live_sha256()
+    if live != request.base_sha256:
+        return f"it was made for the policy {request.base_sha256[:12]}, and {live[:12]} is in force"
+    if head(store.files) != request.after:
+        return "the policy was changed and changed back since it was made"
+    return None
 
 
 def ensure_current(store: RequestStore, request: Request) -> None:

@@ -34,7 +34,10 @@ class Approver(Record):
 
 
 class Event(Record):
-    """A change of policy. binding and run are None where the change has no request or no run."""
+    """A change of policy. binding and run are None where the change has no request or no run.
+
+    checked_sha256: of the checks that its approvers were shown; None without a request.
+    """
 
     kind: EventKind
     from_sha256: Sha256
@@ -44,6 +47,7 @@ class Event(Record):
     reason: Said
     binding: Binding | None
     run: RunReference | None
+    checked_sha256: Sha256 | None
     approvals: tuple[Approver, ...]
     applied_by: Said
     at: AwareDatetime
@@ -121,6 +125,12 @@ def entries(files: RuntimeFiles) -> tuple[HistoryEntry, ...]:
             )
         found.append(entry)
     return tuple(found)
+
+
+def named_versions(files: RuntimeFiles) -> frozenset[str]:
+    """The hash of every tiers file that an entry changes or makes. Raises as :func:`entries`."""
+    events = [entry.event for entry in entries(files)]
+    return frozenset(version for event in events for version in (event.from_sha256, event.to_sha256))
 
 
 def last_entry(files: RuntimeFiles) -> HistoryEntry | None:

@@ -46,10 +46,11 @@ def recalibration_of(files: RuntimeFiles, patch: str, tolerance: float) -> Recal
 def standing_request(store: RequestStore, found: Recalibration) -> Request | None:
     """The recalibration's own request for these values over this policy that is open or was rejected, if any.
 
-    Its patch may differ in what made it, such as another version of the code: what people decide on are the values.
+    Its patch may differ in what made it, such as another version of the code: what people decide on are the values. A
+    request that cannot be read is passed over.
     """
     live = store.files.live_sha256()
-    for request in reversed(store.requests()):
+    for request in reversed(store.requests()[0]):
         same = (request.requester, request.base_sha256, request.changes) == (REQUESTER, live, found.changes)
         if same and standing(store, request) not in (State.APPLIED, State.STALE):
             return request

@@ -6,6 +6,7 @@ Whoever writes does so in his turn: inside ``invarlock.promotion.turn.turn``.
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import TypeVar
@@ -47,10 +48,15 @@ class RequestStore:
             raise _altered(path, ValueError(f"it is request {request.id}"))
         return request
 
-    def requests(self) -> tuple[Request, ...]:
-        """All of them, the oldest first."""
-        ids = [path.parent.name for path in self.files.promotions.glob(f"*/{_REQUEST}")]
-        return tuple(sorted(map(self.request, ids), key=lambda request: (request.created_at, request.id)))
+    def requests(self) -> tuple[tuple[Request, ...], tuple[PromotionError, ...]]:
+        """Every request, the oldest first, and what is wrong with each that cannot be read."""
+        found, damaged = [], []
+        for path in sorted(self.files.promotions.glob(f"*/{_REQUEST}")):
+            try:
+                found.append(self.request(path.parent.name))
+            except PromotionError as error:
+                damaged.append(error)
+        return tuple(sorted(found, key=lambda request: (request.created_at, request.id))), tuple(damaged)
 
     def state(self, request_id: str) -> State:
         """How far the request is, going by the records that are there."""
@@ -62,7 +68,7 @@ class RequestStore:
         """Every record of ``step``, in the order in which they were made. PromotionError for a foreign one."""
         binding = self.request(request_id).binding
         found = []
-        for path in self._paths(request_id, step):
+        for path in self._paths(request_id, step).values():
             try:
                 record = kind.model_validate_json(path.read_bytes())
             except ValidationError as error:
@@ -90,7 +96,7 @@ class RequestStore:
                 fix="look at the request again",
             )
         self.ensure_open(request_id)
-        number = len(self._paths(request_id, step)) + 1
+        number = max(self._paths(request_id, step), default=0) + 1
         path = self._file(request_id, f"{step.value}-{number:03}.json")
         self._write(path, record)
         return path
@@ -105,23 +111,40 @@ class RequestStore:
                 fix="request the change anew, in other words",
             )
 
-    def holds(self, step: Step, record: StepRecord) -> bool:
-        """Whether this very record was kept."""
-        kept = self._paths(record.binding.request_id, step)
-        return digest_of(record) in (digest_of(json.loads(path.read_bytes())) for path in kept)
+    def digests(self, request_id: str, step: Step) -> frozenset[str]:
+        """Of every record of ``step`` as it was written, by whatever version. PromotionError when one is no JSON."""
+        found = set()
+        for path in self._paths(request_id, step).values():
+            try:
+                found.add(digest_of(json.loads(path.read_bytes())))
+            except ValueError as error:
+                raise _altered(path, ValueError("it is no JSON")) from error
+        return frozenset(found)
 
-    def _paths(self, request_id: str, step: Step) -> list[Path]:
-        name = re.compile(rf"{step.value}-\d{{3}}\.json")
-        folder = self.files.request(request_id)
-        return sorted(
-            self.files.contained(path) for path in folder.glob("*.json") if name.fullmatch(path.name)
-        )
+    def _paths(self, request_id: str, step: Step) -> dict[int, Path]:
+        """The records of ``step`` by number, the first one first."""
+        name = re.compile(rf"{step.value}-([0-9]{{3,}})\.json")
+        paths = [self.files.contained(path) for path in self.files.request(request_id).glob("*.json")]
+        numbered = {int(found[1]): path for path in paths if (found := name.fullmatch(path.name))}
+        return dict(sorted(numbered.items()))
 
     def _file(self, request_id: str, name: str) -> Path:
         return self.files.contained(self.files.request(request_id) / name)
 
     def _write(self, path: Path, record: BaseModel) -> None:
-        write_json(path, record.model_dump(mode="json"))
+        """Whole under its name, or not at all; never over another."""
+        written = path.with_name(f".{path.name}.tmp")  # left by a kill, it goes with the next turn
+        write_json(written, record.model_dump(mode="json"))
+        try:
+            os.link(written, path)
+        except FileExistsError as error:
+            raise PromotionError(
+                "a record is there already, and none is written twice",
+                where=path,
+                fix="give the command again",
+            ) from error
+        finally:
+            written.unlink()
         for folder in (path.parent, *path.parent.parents[:2]):  # promotions and runtime hold the new names
             sync_folder(folder)
 

@@ -13,5 +13,9 @@ def kept_review(store: RequestStore, request: Request) -> Review | None:
     checks = store.records(request.id, Step.CHECKED, Checked)
     if not checks:
         return None
-    last = checks[-1]
-    return review_of(request, last.bases, last.checks, last.back_test)
+    return shown_review(request, checks[-1])
+
+
+def shown_review(request: Request, checked: Checked) -> Review:
+    """What reviewers of ``request`` are shown of ``checked``."""
+    return review_of(request, checked.bases, checked.checks, checked.back_test)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from invarlock.errors import PromotionError
 from invarlock.promotion.candidate import returning
-from invarlock.promotion.history import entries, head
+from invarlock.promotion.history import head, named_versions
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import RollbackRequest, request_id, said, said_name
 from invarlock.promotion.turn import turn
-from invarlock.promotion.verify_history import ensure_unbroken
+from invarlock.promotion.verify_history import ensure_recorded, ensure_unbroken
 
 
 def request_rollback(
@@ -19,10 +19,12 @@ def request_rollback(
 ) -> RollbackRequest:
     """Keep a request to put the version ``to_sha256`` of the history in force again.
 
-    PromotionError when the history is broken, never had that version, or has it in force.
+    PromotionError when the history is broken, never had that version, or has it in force, and when an edit by hand is
+    not recorded.
     """
     with turn(root) as store:
         ensure_unbroken(store)
+        ensure_recorded(store)
         live, after = store.files.live_sha256(), head(store.files)
         _ensure_earlier(store, to_sha256, live)
         words = (said_name(requester, "a requester"), said(reason, "a reason"))
@@ -40,8 +42,7 @@ def request_rollback(
 
 
 def _ensure_earlier(store: RequestStore, sha256: str, live: str) -> None:
-    events = [entry.event for entry in entries(store.files)]
-    if sha256 not in {version for event in events for version in (event.from_sha256, event.to_sha256)}:
+    if sha256 not in named_versions(store.files):
         raise PromotionError(
             f"the policy {sha256[:12]} was never in force here",
             where=store.files.history,

@@ -23,6 +23,7 @@ from invarlock.promotion.history import (
     applied_by,
     history_lines,
     last_entry,
+    named_versions,
     parse_entry,
 )
 from invarlock.promotion.request_store import RequestStore
@@ -34,8 +35,8 @@ class Stage(StrEnum):
     """What is done, in this order."""
 
     STARTED = "the change is decided on"
-    KEPT = "the old and the new version are kept"
     PENDING = "the history entry is written beside the history"
+    KEPT = "the old and the new version are kept"
     STAGED = "the new tiers file is written beside the old one"
     SWAPPED = "the new tiers file is in force"
     APPENDED = "the history has its entry"
@@ -64,18 +65,28 @@ def turn(root: Path | None = None) -> Iterator[RequestStore]:
 
 def change_policy(
     store: RequestStore, candidate: bytes, event: Event, reached: Reached = unobserved
-) -> HistoryEntry:
-    """Put ``candidate`` in force with its history entry, in the caller's turn."""
+) -> HistoryEntry | None:
+    """Put ``candidate`` in force with its history entry, in the caller's turn.
+
+    None, and nothing has happened, when the tiers file in force is no longer the one that ``event`` changes: an editor
+    waits for no turn, so it is compared last of all (decision 0141).
+    """
     files = store.files
     reached(Stage.STARTED)
-    _keep(files, files.live.read_bytes())
-    _keep(files, candidate)
-    reached(Stage.KEPT)
+    base = files.live.read_bytes()
+    if sha256_hex(base) != event.from_sha256:
+        return None
     entry = _announce(files, event)
     reached(Stage.PENDING)
+    _keep(files, base)
+    _keep(files, candidate)
+    reached(Stage.KEPT)
     write_atomic(files.staged, candidate)
     shutil.copymode(files.live, files.staged)
     reached(Stage.STAGED)
+    if files.live_sha256() != event.from_sha256:
+        _take_back(files, event)
+        return None
     files.staged.replace(files.live)
     sync_folder(files.live.parent)
     reached(Stage.SWAPPED)
@@ -83,10 +94,10 @@ def change_policy(
     return entry
 
 
-def note_change(store: RequestStore, event: Event) -> HistoryEntry:
-    """The history entry of a tiers file that is in force already, in the caller's turn."""
-    _keep(store.files, store.files.live.read_bytes())
+def note_change(store: RequestStore, made: bytes, event: Event) -> HistoryEntry:
+    """The history entry of a tiers file, ``made``, that is in force already, in the caller's turn."""
     entry = _announce(store.files, event)
+    _keep(store.files, made)
     _complete(store, entry, unobserved)
     return entry
 
@@ -142,25 +153,38 @@ def _append(files: RuntimeFiles, entry: HistoryEntry) -> None:
 def _finish(store: RequestStore) -> None:
     """Finish the change that a killed process was about to make, or take it back when it was not made."""
     files = store.files
-    for folder in (files.live.parent, files.versions):
-        for unfinished in folder.glob(".*.tmp"):
-            unfinished.unlink()
+    for folder, name in ((files.live.parent, ""), (files.versions, ""), (files.promotions, "*/")):
+        for unfinished in folder.glob(f"{name}.*.tmp"):
+            files.contained(unfinished).unlink()
     if not files.pending.exists():
         return
     entry = parse_entry(files.pending.read_bytes())
     lines, rest = history_lines(files)
     if entry is None:
         raise _contradiction(files, "what it was to write is damaged")
-    live = files.live_sha256()
-    if live == entry.event.to_sha256 or lines[-1:] == [entry.line()]:
+    data = files.live.read_bytes()
+    live = sha256_hex(data)
+    if live == entry.event.to_sha256:
+        _keep(files, data)  # an edit by hand is in force before it is announced
         _complete(store, entry, unobserved)
-    elif live == entry.event.from_sha256 and not rest:
-        files.staged.unlink(missing_ok=True)
-        files.pending.unlink()
-        sync_folder(files.pending.parent)
+    elif lines[-1:] == [entry.line()]:
+        _complete(store, entry, unobserved)
+    elif not rest and (live == entry.event.from_sha256 or not files.version(entry.event.to_sha256).exists()):
+        _take_back(files, entry.event)
     else:
         versions = f"{entry.event.from_sha256[:12]} nor {entry.event.to_sha256[:12]}"
         raise _contradiction(files, f"the tiers file is neither version {versions}")
+
+
+def _take_back(files: RuntimeFiles, event: Event) -> None:
+    """Undo what was begun before the swap. A version that no entry names was kept for this change alone."""
+    files.staged.unlink(missing_ok=True)
+    for sha256 in {event.from_sha256, event.to_sha256} - named_versions(files):
+        files.version(sha256).unlink(missing_ok=True)
+    if files.versions.exists():
+        sync_folder(files.versions)
+    files.pending.unlink()
+    sync_folder(files.pending.parent)
 
 
 def _contradiction(files: RuntimeFiles, what: str) -> PromotionError:

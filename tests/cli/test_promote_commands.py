@@ -102,6 +102,8 @@ def test_a_patch_becomes_policy_and_a_rollback_takes_it_back(
     assert (tmp_path / "tiers.yaml").read_bytes() == new
     assert (tmp_path / "tiers_patch.yaml").read_bytes() == Path(calibrated.patch).read_bytes()
 
+    assert "whole: 1 entry, the last one" in words(run("policy", "verify-history"))
+
     back = request_id(run("promote", "rollback", "--reason", "too strict", "--requester", "ann", "--json"))
     assert run("promote", "apply", back).code == 2
     assert approve(run, back).code == 0
@@ -117,7 +119,26 @@ def test_a_patch_becomes_policy_and_a_rollback_takes_it_back(
     assert (verified.code, json.loads(verified.out)["entries"]) == (0, 2)
     listed = json.loads(run("promote", "list", "--json").out)
     assert [each["state"] for each in listed] == ["applied", "applied"]
-    assert "1 entries" not in run("policy", "verify-history").out
+
+
+def test_an_interrupted_change_is_told_by_verify_history(run: Run, promotion_root: Path) -> None:
+    (promotion_root / "runtime/.history.pending").write_text("{")
+    for options in ((), ("--json",)):
+        broken = run("policy", "verify-history", *options)
+        assert (broken.code, "a change of policy was interrupted" in broken.out) == (1, True)
+    assert json.loads(broken.out)["whole"] is False
+
+
+def test_a_damaged_request_is_told_beside_the_others(run: Run, ask: Run, promotion_root: Path) -> None:
+    name = request_id(ask("--json"))
+    folder = promotion_root / "runtime/promotions" / ("0" * 16)
+    folder.mkdir()
+    (folder / "request.json").write_text("{")
+    listed = run("promote", "list")
+    assert (listed.code, name in listed.out, "cannot be believed" in words(listed)) == (1, True, True)
+    states = {each["state"]: each for each in json.loads(run("promote", "list", "--json").out)}
+    assert sorted(states) == ["checked", "damaged"]
+    assert states["damaged"]["where"] == str(folder / "request.json")
 
 
 def test_a_rejected_request_is_asked_for_in_other_words(run: Run, ask: Run, promotion_root: Path) -> None:

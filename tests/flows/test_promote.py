@@ -19,10 +19,13 @@ from prefect.client.schemas.objects import FlowRun
 
 from flows.null_sweep import null_sweep
 from flows.promote import run_promotion
-from invarlock.errors import PromotionError
+from invarlock.errors import CheckFailed, PromotionError
 from invarlock.home import shipped
 from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.promotion.approval import Approval, approve, draft_approval
+from invarlock.promotion.backtest import BackTest
+from invarlock.promotion.checked import keep_checks, last_checked
+from invarlock.promotion.policy_checks import PolicyCheck
 from invarlock.promotion.promotion_config import load_promotion_config
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Request, State, Step, StepRecord
@@ -107,6 +110,10 @@ def test_it_waits_for_its_form_through_restarts_of_worker_and_server(
     url = server.status().url
     server.stop()
     assert server.start().url == url
+    pid = server.status().pid
+    assert pid is not None
+    os.killpg(pid, signal.SIGKILL)
+    assert server.start().url == url
     for bad in (
         {},
         {"decision": "approve", "name": "", "reason": "r"},
@@ -155,11 +162,11 @@ def test_a_recalibration_asks_for_a_promotion_only_outside_its_band(
     again = calibration(Path(calibrated.out).parent)
     (promotion_root / "runtime/promotion.yaml").write_text("promotion: {tolerance: 0.9}\n")
     assert null_sweep(again, propose=True).patch_sha256 == calibrated.patch_sha256
-    assert RequestStore().requests() == ()
+    assert RequestStore().requests() == ((), ())
     (promotion_root / "runtime/promotion.yaml").unlink()
     null_sweep(again, propose=True)
     null_sweep(again, propose=True)
-    [request] = RequestStore().requests()
+    [request], _ = RequestStore().requests()
     assert run_promotion(request.id).state is State.CHECKED
     assert request.requester == "recalibration"
     assert (
@@ -184,7 +191,7 @@ flows.promote.run_promotion(sys.argv[2])
     [
         ("known_evaluations", State.REQUESTED),
         ("keep_checks", State.REQUESTED),
-        ("apply_approved", State.APPROVED),
+        ("apply_request", State.APPROVED),
         ("register_policy", State.APPLIED),
     ],
 )
@@ -213,9 +220,10 @@ def test_killed_between_steps_the_next_run_goes_on(
 
 
 def approved(request: Request) -> None:
-    config = load_promotion_config(RequestStore().files)
-    now = datetime.now(UTC)
-    approve(draft_approval(request, by="bea", reason="read it", at=now, config=config), config, now=now)
+    store, now = RequestStore(), datetime.now(UTC)
+    config, shown = load_promotion_config(store.files), last_checked(store, request.id)
+    draft = draft_approval(request, shown, by="bea", reason="read it", at=now, config=config)
+    approve(draft, config, now=now)
 
 
 def test_in_a_process_without_deployment_it_does_not_wait(request_: Request) -> None:
@@ -223,6 +231,27 @@ def test_in_a_process_without_deployment_it_does_not_wait(request_: Request) -> 
     assert (result.state, result.entry) == (State.CHECKED, None)
     assert result.review is not None
     assert result.review.passed
+
+
+def test_checks_that_were_written_by_hand_are_worth_nothing(request_: Request, promotion_root: Path) -> None:
+    tiers, rules = live_tiers_path(promotion_root), promotion_root / "runtime/promotion.yaml"
+    old = tiers.read_bytes()
+    said = PolicyCheck(name="valid policy", passed=True, reason="trust me")
+    keep_checks(request_, (), [said], BackTest(evaluations=()), by="eve", at=request_.created_at)
+    approved(request_)
+    result = run_promotion(request_.id)  # makes the checks, finds something else, and asks again
+    assert (result.state, tiers.read_bytes()) == (State.CHECKED, old)
+    approved(request_)
+    rules.write_text("promotion: {limits: {min_runs: 50}}\n")
+    with pytest.raises(CheckFailed, match="at least 50"):
+        run_promotion(request_.id)
+    rules.write_text("promotion: {limits: {min_runs: 4}}\n")
+    assert run_promotion(request_.id).state is State.CHECKED  # other rules than those that were shown
+    assert tiers.read_bytes() == old
+    rules.unlink()
+    run_promotion(request_.id)
+    approved(request_)
+    assert run_promotion(request_.id).state is State.APPLIED
 
 
 def test_a_stale_request_is_not_put_before_people(request_: Request, promotion_root: Path) -> None:

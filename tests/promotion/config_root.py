@@ -9,11 +9,18 @@ from pathlib import Path
 from invarlock.home import shipped
 from invarlock.policy.tiers_file import live_tiers_path, tiers_digest
 from invarlock.promotion.apply import apply_request
+from invarlock.promotion.approval import Approval, draft_approval
+from invarlock.promotion.backtest import BackTest
+from invarlock.promotion.checked import Checked, keep_checks, last_checked
 from invarlock.promotion.history import HistoryEntry
+from invarlock.promotion.policy_checks import PolicyCheck
+from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.request_promotion import request_promotion
-from invarlock.promotion.requests import PromotionRequest, Request, Step, StepRecord
+from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.requests import PromotionRequest, Request, Step
 from invarlock.promotion.rollback import request_rollback
 from invarlock.promotion.steps import record_step
+from invarlock.promotion.turn import Reached, unobserved
 from invarlock.provenance import CodeVersion
 from invarlock.reports.sweep_files import patch_text
 from invarlock.reports.sweep_report import (
@@ -26,6 +33,8 @@ from invarlock.reports.sweep_report import (
 from tests.promotion.patches import Values, patch_yaml
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+CONFIG = PromotionConfig()
+PASSED = PolicyCheck(name="valid policy", passed=True, reason="the result passes the schema")
 
 # Small, so that a test which reads it many times stays short.
 SMALL = """\
@@ -125,17 +134,32 @@ def requested(root: Path, values: Values, *, requester: str = "ann") -> Promotio
     )
 
 
-def approved(root: Path, request: Request, *, by: str = "bea") -> StepRecord:
-    """A kept approval of ``request``."""
-    approval = StepRecord(binding=request.binding, by=by, at=NOON + timedelta(hours=1), reason="looks right")
+def checked(root: Path, request: Request) -> Checked:
+    """Kept checks of ``request`` that passed."""
+    return keep_checks(request, (), [PASSED], BackTest(evaluations=()), by="flow", at=NOON, root=root)
+
+
+def approved(root: Path, request: Request, *, by: str = "bea") -> Approval:
+    """A kept approval of ``request``, checked before, whether it would count or not."""
+    at = NOON + timedelta(hours=1)
+    approval = draft_approval(
+        request, checked(root, request), by=by, reason="looks right", at=at, config=CONFIG
+    )
     record_step(Step.APPROVED, approval, root=root)
     return approval
 
 
+def apply_kept(root: Path, request: Request, reached: Reached = unobserved) -> HistoryEntry:
+    """``request``, applied with what is kept of its checks and approvals."""
+    found = last_checked(RequestStore(root), request.id)
+    now = NOON + timedelta(hours=2)
+    return apply_request(request.id, found, CONFIG, by="cleo", now=now, root=root, reached=reached)
+
+
 def apply(root: Path, request: Request) -> HistoryEntry:
     """``request``, approved and applied."""
-    approvals = [approved(root, request)]
-    return apply_request(request.id, approvals=approvals, by="cleo", at=NOON + timedelta(hours=2), root=root)
+    approved(root, request)
+    return apply_kept(root, request)
 
 
 def promoted(root: Path, values: Values) -> HistoryEntry:

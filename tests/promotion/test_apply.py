@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from invarlock.digests import sha256_hex
 from invarlock.errors import PolicyError, PromotionError
 from invarlock.home import shipped
 from invarlock.policy.diff import Direction
+from invarlock.policy.schema import Tier
 from invarlock.policy.tiers_file import apply_patch, live_tiers_path, load_tiers, read_tiers, tiers_digest
 from invarlock.promotion.apply import apply_request
+from invarlock.promotion.backtest import BackTest, Rejudged
+from invarlock.promotion.checked import Checked, keep_checks
 from invarlock.promotion.hand_edit import record_hand_edit
 from invarlock.promotion.history import EventKind
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Applied, State, Step, StepRecord
 from invarlock.promotion.steps import record_step
+from invarlock.promotion.turn import Stage
 from invarlock.promotion.verify_history import verify_history
+from invarlock.reports.evaluation_report import Outcome
 from tests.promotion.config_root import (
+    CONFIG,
     NOON,
+    PASSED,
     SMALL,
     apply,
+    apply_kept,
     approved,
+    checked,
     epsilon,
     promoted,
     requested,
@@ -39,10 +50,6 @@ SHIPPED = shipped("configs/runtime/tiers.yaml")
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return small_root(tmp_path)
-
-
-def applying(root: Path, request_id: str, *approvals: StepRecord) -> None:
-    apply_request(request_id, approvals=approvals, by="cleo", at=NOON, root=root)
 
 
 def state(root: Path, request_id: str) -> State:
@@ -105,28 +112,28 @@ def test_applying_again_gives_the_entry_and_changes_nothing(root: Path) -> None:
     entry = apply(root, request)
     promoted(root, epsilon(0.03))
     files = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    again = apply_request(request.id, approvals=[], by="dora", at=NOON, root=root)
+    again = apply_kept(root, request)
     assert again == entry
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == files
 
 
 def test_the_second_of_two_requests_is_stale_and_stays_so(root: Path) -> None:
     first, second = requested(root, epsilon(0.02)), requested(root, epsilon(0.03))
-    approval = approved(root, second)
+    approved(root, second)
     in_force = apply(root, first).event.to_sha256
     for match in ("is stale: it was made for the policy", "is stale: nothing more can happen"):
         with pytest.raises(PromotionError, match=match):
-            applying(root, second.id, approval)
+            apply_kept(root, second)
     assert state(root, second.id) is State.STALE
     assert tiers_digest(live_tiers_path(root)) == in_force
 
 
 def test_a_request_does_not_come_back_to_life_with_a_rollback(root: Path) -> None:
     first, second = requested(root, epsilon(0.02)), requested(root, epsilon(0.03))
-    approval = approved(root, second)
+    approved(root, second)
     rolled_back(root, apply(root, first).event.from_sha256)
     with pytest.raises(PromotionError, match="changed and changed back"):
-        applying(root, second.id, approval)
+        apply_kept(root, second)
     anew = requested(root, epsilon(0.03))
     assert anew.id != second.id
     apply(root, anew)
@@ -134,34 +141,134 @@ def test_a_request_does_not_come_back_to_life_with_a_rollback(root: Path) -> Non
 
 def test_nothing_is_applied_without_an_approval_of_this_very_request(root: Path) -> None:
     request, other = requested(root, epsilon(0.02)), requested(root, epsilon(0.03))
-    of_other = approved(root, other)
-    never_kept = StepRecord(binding=request.binding, by="bea", at=NOON, reason="yes")
-    for approvals in ([], [of_other], [never_kept], [never_kept, approved(root, request)]):
-        with pytest.raises(PromotionError, match="not approved"):
-            applying(root, request.id, *approvals)
+    with pytest.raises(PromotionError, match="is not checked"):
+        apply_kept(root, request)
+    checked(root, request)
+    approved(root, other)
+    with pytest.raises(PromotionError, match="nobody has approved it"):
+        apply_kept(root, request)
+    folder = root / "runtime/promotions"
+    shutil.copy(folder / other.id / "approved-001.json", folder / request.id)
+    with pytest.raises(PromotionError, match="about another request"):
+        apply_kept(root, request)
     assert state(root, request.id) is State.APPROVED
     assert not (root / "runtime/history.jsonl").exists()
 
 
+def test_an_approval_is_of_the_checks_that_were_shown(root: Path) -> None:
+    request = requested(root, epsilon(0.02))
+    approved(root, request)
+    stricter = PASSED.model_copy(update={"numbers": {"floor": 9}})
+    found = keep_checks(request, (), [stricter], BackTest(evaluations=()), by="flow", at=NOON, root=root)
+    with pytest.raises(PromotionError, match="the approval of bea is of other checks than the last ones"):
+        apply_kept(root, request)
+    assert state(root, request.id) is State.APPROVED
+    approval = approved(root, request)  # of the first findings, found again
+    with pytest.raises(PromotionError, match="was checked again since"):
+        apply_request(request.id, found, CONFIG, by="cleo", now=NOON, root=root)
+    assert apply_kept(root, request).event.checked_sha256 == approval.checked_sha256
+
+
+def rejudged(name: str, in_force: Outcome, candidate: Outcome) -> Rejudged:
+    return Rejudged(
+        name=name,
+        run_key=sha256_hex(name.encode()),
+        tier=Tier.BALANCED,
+        planted_fault=False,
+        in_force=in_force,
+        candidate=candidate,
+        gates=(),
+    )
+
+
+FAILS = rejudged("a", Outcome.FAIL, Outcome.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("more", "as_before"),
+    [
+        ((FAILS,), True),
+        ((FAILS, rejudged("b", Outcome.PASS, Outcome.PASS)), True),
+        ((FAILS, rejudged("b", Outcome.PASS, Outcome.FAIL)), False),
+        ((), False),
+        ((rejudged("a", Outcome.ABORTED, Outcome.FAIL),), False),
+    ],
+    ids=["the same", "one more", "one more that flips", "one is gone", "another verdict"],
+)
+def test_checks_are_kept_again_when_they_show_something_else(
+    root: Path, more: tuple[Rejudged, ...], as_before: bool
+) -> None:
+    request = requested(root, epsilon(0.02))
+    kept = [
+        keep_checks(request, (), [PASSED], BackTest(evaluations=found), by="flow", at=at, root=root)
+        for found, at in (((FAILS,), NOON), (more, NOON + timedelta(days=1)))
+    ]
+    assert (kept[0] == kept[1]) == as_before
+    assert len(RequestStore(root).records(request.id, Step.CHECKED, Checked)) == 2 - as_before
+    with pytest.raises(PromotionError, match="no stored evaluation was judged again"):
+        keep_checks(request, (), [PASSED], None, by="flow", at=NOON, root=root)
+
+
+BEFORE_THE_SWAP = [Stage.STARTED, Stage.PENDING, Stage.KEPT, Stage.STAGED]
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_an_edit_while_it_is_applied_is_never_lost(root: Path, stage: Stage) -> None:
+    """By an editor, which knows nothing of turns."""
+    promoted(root, epsilon(0.05))
+    request = requested(root, epsilon(0.02))
+    approved(root, request)
+    live = live_tiers_path(root)
+
+    def edit(reached: Stage) -> None:
+        if reached is stage:
+            live.write_text(live.read_text() + "  metrics: {pm_tail: {mode: fail}}\n")
+
+    if stage in BEFORE_THE_SWAP:
+        with pytest.raises(PromotionError, match="is stale: the tiers file was edited while it was applied"):
+            apply_kept(root, request, edit)
+        assert state(root, request.id) is State.STALE
+    else:
+        apply_kept(root, request, edit)
+    assert "pm_tail" in live.read_text()
+    assert not (root / "runtime/.history.pending").exists()
+    assert "runtime/tiers.yaml was edited since" in str(verify_history(root))
+    entry = record_hand_edit(by="dan", reason="tails count now", at=NOON, root=root)
+    assert [change.path for change in entry.event.changes] == ["conservative.metrics.pm_tail.mode"]
+    assert verify_history(root) is None
+
+
+def test_an_edit_while_the_first_is_applied_leaves_nothing_behind(root: Path) -> None:
+    request = requested(root, epsilon(0.02))
+    approved(root, request)
+    live = live_tiers_path(root)
+    with pytest.raises(PromotionError, match="is stale"):
+        apply_kept(root, request, lambda stage: live.write_text(SMALL + "# mine\n") and None)
+    assert live.read_text() == SMALL + "# mine\n"
+    assert verify_history(root) is None
+    promoted(root, epsilon(0.02))
+    assert verify_history(root) is None
+
+
 def test_a_rejected_request_is_closed(root: Path) -> None:
     request = requested(root, epsilon(0.02))
-    approval = approved(root, request)
+    approved(root, request)
     record_step(Step.REJECTED, StepRecord(binding=request.binding, by="bea", at=NOON, reason="no"), root=root)
     with pytest.raises(PromotionError, match="rejected"):
-        applying(root, request.id, approval)
+        apply_kept(root, request)
 
 
 def test_a_request_altered_after_its_approval_is_refused(root: Path) -> None:
     request = requested(root, epsilon(0.02))
-    approval = approved(root, request)
+    approved(root, request)
     path = root / "runtime/promotions" / request.id / "request.json"
     for old, new in (("ffn: 0.02", "ffn: 0.9"), ('"ann"', '"eve"'), (request.id, "0" * 16)):
         text = path.read_text()
         path.write_text(text.replace(old, new))
         with pytest.raises(PromotionError, match=r"cannot be believed|not approved|altered"):
-            applying(root, request.id, approval)
+            apply_kept(root, request)
         path.write_text(text)
-    applying(root, request.id, approval)
+    apply_kept(root, request)
 
 
 def test_reviewers_are_shown_what_the_patch_changes(root: Path) -> None:
@@ -202,6 +309,20 @@ def test_an_edit_that_is_no_policy_is_not_recorded(root: Path) -> None:
     live_tiers_path(root).write_text("balanced: {rmt_guard: {margin: -1}}\n")
     with pytest.raises(PolicyError, match="margin"):
         record_hand_edit(by="dan", reason="oops", at=NOON, root=root)
+
+
+def test_what_a_sweep_recommends_is_not_edited_by_hand(root: Path) -> None:
+    promoted(root, epsilon(0.02))
+    live, history = live_tiers_path(root), (root / "runtime/history.jsonl").read_bytes()
+    text = live.read_text()
+    live.write_text(text.replace("0.02", "0.9") + "  metrics: {pm_tail: {mode: fail}}\n")
+    with pytest.raises(
+        PromotionError, match=r"not changed by hand: balanced\.rmt_guard\.epsilon_by_family\.ffn\n"
+    ):
+        record_hand_edit(by="dan", reason="quick", at=NOON, root=root)
+    assert (root / "runtime/history.jsonl").read_bytes() == history
+    live.write_text(text + "  metrics: {pm_tail: {mode: fail}}\n")
+    record_hand_edit(by="dan", reason="tails count now", at=NOON, root=root)
 
 
 def test_the_new_file_may_be_read_by_whoever_could_read_the_old(root: Path) -> None:

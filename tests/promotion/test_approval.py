@@ -6,7 +6,8 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,25 +15,24 @@ import pytest
 from invarlock.errors import PromotionError
 from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.promotion import signatures
-from invarlock.promotion.apply_approved import apply_approved
+from invarlock.promotion.apply import apply_request
 from invarlock.promotion.approval import Approval, approve, counting_approvals, draft_approval, reject
 from invarlock.promotion.backtest import BackTest
-from invarlock.promotion.checked import keep_checks
+from invarlock.promotion.checked import Checked, keep_checks, last_checked
+from invarlock.promotion.history import HistoryEntry
 from invarlock.promotion.policy_checks import PolicyCheck
 from invarlock.promotion.promotion_config import PromotionConfig, Signatures
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import PromotionRequest, State, Step
 from invarlock.promotion.steps import record_step
-from tests.promotion.config_root import NOON, apply, epsilon, requested, small_root
+from tests.promotion.config_root import CONFIG, NOON, PASSED, apply, checked, epsilon, requested, small_root
 
 needs_ssh = pytest.mark.skipif(
     shutil.which("ssh-keygen") is None, reason="ssh-keygen, with which approvals are signed, is not installed"
 )
-CONFIG = PromotionConfig()
 SIGNED = PromotionConfig(signatures=Signatures(required=True, allowed_signers="allowed_signers"))
 OPTIONAL = PromotionConfig(signatures=Signatures(allowed_signers="allowed_signers"))
 LATER = NOON + timedelta(days=1)
-PASSED = PolicyCheck(name="valid policy", passed=True, reason="the result passes the schema")
 
 
 @pytest.fixture
@@ -40,14 +40,30 @@ def root(tmp_path: Path) -> Path:
     return small_root(tmp_path / "configs")
 
 
-def checked(root: Path, value: float = 0.02) -> PromotionRequest:
-    request = requested(root, epsilon(value))
-    keep_checks(request, (), [PASSED], BackTest(evaluations=()), by="flow", at=NOON, root=root)
-    return request
+@dataclass(frozen=True)
+class Asked:
+    """A request with what its approvers are shown."""
+
+    request: PromotionRequest
+    shown: Checked
+
+    @property
+    def id(self) -> str:
+        return self.request.id
 
 
-def draft(request: PromotionRequest, by: str = "bea", config: PromotionConfig = CONFIG) -> Approval:
-    return draft_approval(request, by=by, reason="looks right", at=LATER, config=config)
+def asked(root: Path, value: float = 0.02, requester: str = "ann") -> Asked:
+    request = requested(root, epsilon(value), requester=requester)
+    return Asked(request, checked(root, request))
+
+
+def draft(asked: Asked, by: str = "bea", config: PromotionConfig = CONFIG) -> Approval:
+    return draft_approval(asked.request, asked.shown, by=by, reason="looks right", at=LATER, config=config)
+
+
+def applied(root: Path, request_id: str, config: PromotionConfig, *, by: str, now: datetime) -> HistoryEntry:
+    found = last_checked(RequestStore(root), request_id)
+    return apply_request(request_id, found, config, by=by, now=now, root=root)
 
 
 def refused(root: Path, approval: Approval, reason: str, config: PromotionConfig = CONFIG) -> None:
@@ -57,63 +73,64 @@ def refused(root: Path, approval: Approval, reason: str, config: PromotionConfig
     request_id = approval.binding.request_id
     record_step(Step.APPROVED, approval, root=root)
     with pytest.raises(PromotionError, match=reason):
-        apply_approved(request_id, config, by="cleo", now=LATER, root=root)
+        applied(root, request_id, config, by="cleo", now=LATER)
     assert RequestStore(root).state(request_id) is not State.APPLIED
 
 
 def test_an_approval_by_somebody_else_lets_the_request_be_applied(root: Path) -> None:
-    request = checked(root)
+    request = asked(root)
     approval = approve(draft(request), CONFIG, now=LATER, root=root)
     assert approval.expires_at == LATER + timedelta(days=7)
     assert counting_approvals(request.id, CONFIG, now=LATER, root=root) == (approval,)
-    entry = apply_approved(request.id, CONFIG, by="cleo", now=LATER, root=root)
+    entry = applied(root, request.id, CONFIG, by="cleo", now=LATER)
     assert [approver.by for approver in entry.event.approvals] == ["bea"]
     far = LATER + timedelta(days=99)
-    assert apply_approved(request.id, CONFIG, by="dora", now=far, root=root) == entry
+    assert applied(root, request.id, CONFIG, by="dora", now=far) == entry
 
 
 @pytest.mark.parametrize("by", ["ann", "Ann ", " ANN", "ａｎｎ"])
 def test_nobody_approves_his_own_request_unless_the_config_says_so(root: Path, by: str) -> None:
-    request = checked(root)
+    request = asked(root)
     refused(root, draft(request, by), "four eyes")
     alone = PromotionConfig(four_eyes=False)
-    apply_approved(request.id, alone, by="ann", now=LATER, root=root)
+    applied(root, request.id, alone, by="ann", now=LATER)
 
 
 @pytest.mark.parametrize("by", ["Ann  Lee", "ann lee", "annlee", "ＡＮＮ Lee"])
 def test_blanks_inside_a_name_make_no_second_person(root: Path, by: str) -> None:
-    request = requested(root, epsilon(0.02), requester="Ann Lee")
-    keep_checks(request, (), [PASSED], BackTest(evaluations=()), by="flow", at=NOON, root=root)
+    request = asked(root, requester="Ann Lee")
     refused(root, draft(request, by), "four eyes")
     approve(draft(request, "Ann Leeds"), CONFIG, now=LATER, root=root)
 
 
 def test_nothing_is_approved_by_nobody(root: Path) -> None:
-    request = checked(root)
+    request = asked(root)
     with pytest.raises(PromotionError, match="nobody has approved it"):
         counting_approvals(request.id, CONFIG, now=LATER, root=root)
     for words in ({"by": " ", "reason": "yes"}, {"by": "bea", "reason": ""}):
         with pytest.raises(PromotionError, match="is missing"):
-            draft_approval(request, at=LATER, config=CONFIG, **words)
+            draft_approval(request.request, request.shown, at=LATER, config=CONFIG, **words)
 
 
 def test_approvals_expire(root: Path) -> None:
-    request = checked(root)
+    request = asked(root)
     approval = approve(draft(request), CONFIG, now=LATER, root=root)
     last = approval.expires_at - timedelta(seconds=1)
     assert counting_approvals(request.id, CONFIG, now=last, root=root)
     with pytest.raises(PromotionError, match="the approval of bea expired at 2026-01-13"):
-        apply_approved(request.id, CONFIG, by="cleo", now=approval.expires_at, root=root)
+        applied(root, request.id, CONFIG, by="cleo", now=approval.expires_at)
     shorter = PromotionConfig(expires_days=1)
     with pytest.raises(PromotionError, match="expired at 2026-01-07"):
         counting_approvals(request.id, shorter, now=last, root=root)
-    again = draft_approval(request, by="bea", reason="still right", at=approval.expires_at, config=CONFIG)
+    again = draft_approval(
+        request.request, request.shown, by="bea", reason="still right", at=approval.expires_at, config=CONFIG
+    )
     approve(again, CONFIG, now=approval.expires_at, root=root)
     assert counting_approvals(request.id, CONFIG, now=approval.expires_at, root=root) == (again,)
 
 
 def test_an_approval_cannot_give_itself_more_time(root: Path) -> None:
-    request = checked(root)
+    request = asked(root)
     old = draft(request).model_copy(
         update={"at": LATER - timedelta(days=8), "expires_at": LATER + timedelta(days=999)}
     )
@@ -123,7 +140,7 @@ def test_an_approval_cannot_give_itself_more_time(root: Path) -> None:
 
 
 def test_an_approval_of_another_request_is_foreign(root: Path) -> None:
-    request, other = checked(root, 0.02), checked(root, 0.03)
+    request, other = asked(root, 0.02), asked(root, 0.03)
     theirs = draft(other)
     moved = theirs.model_copy(
         update={"binding": theirs.binding.model_copy(update={"request_id": request.id})}
@@ -138,22 +155,22 @@ def test_an_approval_of_another_request_is_foreign(root: Path) -> None:
         with pytest.raises(PromotionError, match=reason):
             approve(foreign, CONFIG, now=LATER, root=root)
     with pytest.raises(PromotionError, match="nobody has approved it"):
-        apply_approved(request.id, CONFIG, by="cleo", now=LATER, root=root)
+        applied(root, request.id, CONFIG, by="cleo", now=LATER)
 
 
 def test_an_approval_altered_where_it_is_kept_is_not_believed(root: Path) -> None:
-    request = checked(root)
+    request = asked(root)
     approve(draft(request), CONFIG, now=LATER, root=root)
     path = root / "runtime/promotions" / request.id / "approved-001.json"
     kept = json.loads(path.read_text())
     path.write_text(json.dumps(kept | {"binding": kept["binding"] | {"change_sha256": "0" * 64}}))
     with pytest.raises(PromotionError, match="cannot be believed"):
-        apply_approved(request.id, CONFIG, by="cleo", now=LATER, root=root)
+        applied(root, request.id, CONFIG, by="cleo", now=LATER)
 
 
 def test_a_request_for_a_policy_that_is_gone_is_not_approved(root: Path) -> None:
-    first, second = checked(root, 0.02), checked(root, 0.03)
-    apply(root, first)
+    first, second = asked(root, 0.02), asked(root, 0.03)
+    apply(root, first.request)
     with pytest.raises(PromotionError, match="it is stale: it was made for the policy"):
         approve(draft(second), CONFIG, now=LATER, root=root)
     with live_tiers_path(root).open("a") as live:
@@ -163,8 +180,20 @@ def test_a_request_for_a_policy_that_is_gone_is_not_approved(root: Path) -> None
 
 
 def test_an_unchecked_request_is_neither_approved_nor_applied(root: Path) -> None:
-    request = requested(root, epsilon(0.02))
-    refused(root, draft(request), "is not checked")
+    request, other = requested(root, epsilon(0.02)), asked(root, 0.03)
+    refused(root, draft(Asked(request, other.shown)), "is not checked")
+
+
+def test_an_approval_of_other_checks_does_not_count(root: Path) -> None:
+    request, other = asked(root), asked(root, 0.03)
+    theirs = draft(Asked(request.request, other.shown))
+    refused(root, theirs, "of other checks than the last ones")
+    assert theirs.statement != draft(request).statement  # what is signed
+    approve(draft(request), CONFIG, now=LATER, root=root)
+    path = root / "runtime/promotions" / request.id / "checked-001.json"
+    path.write_text(path.read_text().replace("the result passes", "by hand: the result passes"))
+    with pytest.raises(PromotionError, match="of other checks"):
+        applied(root, request.id, CONFIG, by="cleo", now=LATER)
 
 
 def test_failed_checks_are_not_kept_as_passed(root: Path) -> None:
@@ -177,15 +206,15 @@ def test_failed_checks_are_not_kept_as_passed(root: Path) -> None:
 
 
 def test_a_rejected_request_is_closed_and_says_why(root: Path) -> None:
-    request = checked(root)
+    request = asked(root)
     approve(draft(request), CONFIG, now=LATER, root=root)
     with pytest.raises(PromotionError, match="a reason is missing"):
-        reject(request, by="bea", reason=" ", at=LATER, root=root)
-    assert reject(request, by="bea", reason="too early", at=LATER, root=root).reason == "too early"
+        reject(request.request, by="bea", reason=" ", at=LATER, root=root)
+    assert reject(request.request, by="bea", reason="too early", at=LATER, root=root).reason == "too early"
     assert RequestStore(root).state(request.id) is State.REJECTED
     for attempt in (
         lambda: approve(draft(request), CONFIG, now=LATER, root=root),
-        lambda: apply_approved(request.id, CONFIG, by="cleo", now=LATER, root=root),
+        lambda: applied(root, request.id, CONFIG, by="cleo", now=LATER),
     ):
         with pytest.raises(PromotionError, match="is rejected: nothing more can happen"):
             attempt()
@@ -214,11 +243,11 @@ def keys(root: Path, tmp_path: Path) -> dict[str, Path]:
 
 @needs_ssh
 def test_a_signed_approval_counts_where_signatures_are_required(root: Path, keys: dict[str, Path]) -> None:
-    request = checked(root)
+    request = asked(root)
     refused(root, draft(request), "the approval of bea is not signed", SIGNED)
     approval = approve(draft(request).signed(keys["bea"]), SIGNED, now=LATER, root=root)
     assert counting_approvals(request.id, SIGNED, now=LATER, root=root) == (approval,)
-    entry = apply_approved(request.id, SIGNED, by="cleo", now=LATER, root=root)
+    entry = applied(root, request.id, SIGNED, by="cleo", now=LATER)
     assert [approver.at for approver in entry.event.approvals] == [approval.at]
 
 
@@ -271,29 +300,29 @@ def test_a_bad_signature_is_refused_whether_required_or_not(
     config: PromotionConfig,
     forge: Callable[[Approval, dict[str, Path]], Approval],
 ) -> None:
-    refused(root, forge(draft(checked(root)), keys), "the signature of [a-z]+ is bad: .", config)
+    refused(root, forge(draft(asked(root)), keys), "the signature of [a-z]+ is bad: .", config)
 
 
 @needs_ssh
 def test_a_key_that_is_taken_away_counts_no_longer(root: Path, keys: dict[str, Path]) -> None:
-    request = checked(root)
+    request = asked(root)
     approve(draft(request).signed(keys["bea"]), SIGNED, now=LATER, root=root)
     allow(root, cleo=keys["cleo"])
     with pytest.raises(PromotionError, match="the signature of bea is bad"):
-        apply_approved(request.id, SIGNED, by="cleo", now=LATER, root=root)
+        applied(root, request.id, SIGNED, by="cleo", now=LATER)
     (root / "runtime/allowed_signers").unlink()
     with pytest.raises(PromotionError, match="there is no allowed_signers file"):
-        apply_approved(request.id, SIGNED, by="cleo", now=LATER, root=root)
+        applied(root, request.id, SIGNED, by="cleo", now=LATER)
 
 
 @needs_ssh
 def test_a_signature_that_nobody_can_check_does_not_count(root: Path, keys: dict[str, Path]) -> None:
-    refused(root, draft(checked(root)).signed(keys["bea"]), "cannot be checked: no allowed_signers")
+    refused(root, draft(asked(root)).signed(keys["bea"]), "cannot be checked: no allowed_signers")
 
 
 @needs_ssh
 def test_an_unsigned_approval_counts_where_signatures_are_optional(root: Path, keys: dict[str, Path]) -> None:
-    request = checked(root)
+    request = asked(root)
     approve(draft(request), OPTIONAL, now=LATER, root=root)
     signed = draft(request, "cleo").signed(keys["cleo"])
     approve(signed, OPTIONAL, now=LATER, root=root)
@@ -304,7 +333,7 @@ def test_an_unsigned_approval_counts_where_signatures_are_optional(root: Path, k
 @needs_ssh
 def test_a_key_that_cannot_sign_is_told(root: Path, tmp_path: Path) -> None:
     with pytest.raises(PromotionError, match="ssh-keygen cannot sign"):
-        draft(checked(root)).signed(tmp_path / "none")
+        draft(asked(root)).signed(tmp_path / "none")
 
 
 def test_without_ssh_keygen_nothing_is_signed_or_believed(
@@ -315,4 +344,4 @@ def test_without_ssh_keygen_nothing_is_signed_or_believed(
     with pytest.raises(PromotionError, match="ssh-keygen is not installed"):
         signatures.flaw_of(b"", "", by="bea", allowed_signers=root / "runtime/allowed_signers")
     with pytest.raises(PromotionError, match="ssh-keygen is not installed"):
-        draft(checked(root)).signed(tmp_path / "key")
+        draft(asked(root)).signed(tmp_path / "key")

@@ -24,11 +24,12 @@ from invarlock.digests import sha256_hex
 from invarlock.errors import PromotionError
 from invarlock.policy.tiers_file import live_tiers_path, read_tiers
 from invarlock.promotion.apply import apply_request
+from invarlock.promotion.checked import last_checked
+from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Step, StepRecord
 
 root, ids = Path(sys.argv[1]), sys.argv[2:]
-at = datetime.fromisoformat("2026-01-05T13:00:00+00:00")
+now = datetime.fromisoformat("2026-01-05T14:00:00+00:00")
 blocked, start = os.pipe()
 
 def say(**told):
@@ -54,9 +55,9 @@ def read():
     say(seen=seen)
 
 def apply(request_id):
-    approvals = RequestStore(root).records(request_id, Step.APPROVED, StepRecord)
+    checked = last_checked(RequestStore(root), request_id)
     try:
-        entry = apply_request(request_id, approvals=approvals, by="cleo", at=at, root=root)
+        entry = apply_request(request_id, checked, PromotionConfig(), by="cleo", now=now, root=root)
         say(id=request_id, sha256=entry.event.to_sha256)
     except PromotionError as error:
         say(id=request_id, refused=error.what)

@@ -11,17 +11,18 @@ import pytest
 from invarlock.digests import sha256_hex
 from invarlock.errors import PromotionError
 from invarlock.policy.tiers_file import live_tiers_path, load_tiers, tiers_digest
-from invarlock.promotion.apply import apply_request
 from invarlock.promotion.candidate import candidate_of
+from invarlock.promotion.hand_edit import record_hand_edit
 from invarlock.promotion.history import HistoryEntry
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Applied, Request, State, Step, StepRecord
+from invarlock.promotion.requests import Applied, Request, State, Step
 from invarlock.promotion.rollback import request_rollback
 from invarlock.promotion.turn import Stage, turn
 from invarlock.promotion.verify_history import verify_history
 from tests.promotion.config_root import (
     NOON,
     apply,
+    apply_kept,
     approved,
     epsilon,
     promoted,
@@ -37,8 +38,9 @@ import os, signal, sys
 from datetime import datetime
 from pathlib import Path
 from invarlock.promotion.apply import apply_request
+from invarlock.promotion.checked import last_checked
+from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Step, StepRecord
 
 def stop(stage):
     if stage.name == sys.argv[1]:
@@ -49,9 +51,9 @@ for root, request_id in zip(sys.argv[2::2], sys.argv[3::2]):
     heard, told = os.pipe()
     child = os.fork()
     if child == 0:
-        approvals = RequestStore(Path(root)).records(request_id, Step.APPROVED, StepRecord)
-        at = datetime.fromisoformat("2026-01-05T13:00:00+00:00")
-        apply_request(request_id, approvals=approvals, by="cleo", at=at, root=Path(root), reached=stop)
+        checked = last_checked(RequestStore(Path(root)), request_id)
+        now = datetime.fromisoformat("2026-01-05T14:00:00+00:00")
+        apply_request(request_id, checked, PromotionConfig(), by="cleo", now=now, root=Path(root), reached=stop)
         os._exit(1)
     os.close(told)
     assert os.read(heard, 1) == b"x"
@@ -79,10 +81,10 @@ def what_is_left(root: Path) -> set[str]:
 WHOLE = {"tiers.yaml", "history", "history.jsonl", "promotions", ".promotion.lock"}
 
 
-def ready(root: Path, request: Request) -> tuple[Request, list[StepRecord], str]:
-    approvals = [approved(root, request)]
+def ready(root: Path, request: Request) -> tuple[Request, str]:
+    approved(root, request)
     with turn(root) as store:
-        return request, approvals, candidate_of(store.files, request).sha256
+        return request, candidate_of(store.files, request).sha256
 
 
 def history(root: Path) -> list[str]:
@@ -96,12 +98,12 @@ def test_killed_at_any_stage(tmp_path: Path, stage: Stage) -> None:
     promoted(later, epsilon(0.05))
     resumed = [(root, ready(root, requested(root, epsilon(0.02)))) for root in (first, later)]
     left = small_root(tmp_path / "left")
-    request, _, new = ready(left, requested(left, epsilon(0.02)))
-    kill_at(stage, *((root, request) for root, (request, _, _) in resumed), (left, request))
+    request, new = ready(left, requested(left, epsilon(0.02)))
+    kill_at(stage, *((root, request) for root, (request, _) in resumed), (left, request))
 
-    for root, (wanted, approvals, version) in resumed:
+    for root, (wanted, version) in resumed:
         assert in_force(root) == (version if stage in SWAPPED else wanted.base_sha256)
-        entry = apply_request(wanted.id, approvals=approvals, by="cleo", at=NOON, root=root)
+        entry = apply_kept(root, wanted)
         assert in_force(root) == version == entry.event.to_sha256
         assert len(history(root)) == (1 if root is first else 2)
         assert verify_history(root) is None
@@ -140,7 +142,7 @@ def test_a_rollback_is_finished_too(tmp_path: Path) -> None:
 def test_a_line_that_a_kill_left_unfinished_is_written_whole(tmp_path: Path, part: int) -> None:
     root = small_root(tmp_path)
     promoted(root, epsilon(0.05))
-    request, _, new = ready(root, requested(root, epsilon(0.02)))
+    request, new = ready(root, requested(root, epsilon(0.02)))
     kill_at(Stage.SWAPPED, (root, request))
     line = (root / "runtime/.history.pending").read_bytes()
     with (root / "runtime/history.jsonl").open("ab") as file:
@@ -153,7 +155,7 @@ def test_a_line_that_a_kill_left_unfinished_is_written_whole(tmp_path: Path, par
 def test_what_is_not_the_beginning_of_the_line_is_never_repaired(tmp_path: Path) -> None:
     root = small_root(tmp_path)
     promoted(root, epsilon(0.05))
-    request, approvals, _ = ready(root, requested(root, epsilon(0.02)))
+    request, _ = ready(root, requested(root, epsilon(0.02)))
     kill_at(Stage.SWAPPED, (root, request))
     path = root / "runtime/history.jsonl"
     whole = path.read_bytes()
@@ -161,7 +163,7 @@ def test_what_is_not_the_beginning_of_the_line_is_never_repaired(tmp_path: Path)
         path.write_bytes(torn)
         assert "does not end where an interrupted change began" in str(verify_history(root))
         with pytest.raises(PromotionError, match="does not end"):
-            apply_request(request.id, approvals=approvals, by="cleo", at=NOON, root=root)
+            apply_kept(root, request)
         assert path.read_bytes() == torn
     path.write_bytes(whole)
     assert verify_history(root) is None
@@ -179,13 +181,13 @@ def test_an_unfinished_line_without_an_interrupted_change_is_never_repaired(tmp_
 
 def test_a_file_edited_after_the_kill_is_left_to_people(tmp_path: Path) -> None:
     root = small_root(tmp_path)
-    request, approvals, new = ready(root, requested(root, epsilon(0.02)))
-    kill_at(Stage.PENDING, (root, request))
+    request, new = ready(root, requested(root, epsilon(0.02)))
+    kill_at(Stage.KEPT, (root, request))
     live = live_tiers_path(root)
     live.write_text("balanced: {}\n")
     for _ in range(2):
         with pytest.raises(PromotionError, match="the tiers file is neither version") as caught:
-            apply_request(request.id, approvals=approvals, by="cleo", at=NOON, root=root)
+            apply_kept(root, request)
     assert live.read_text() == "balanced: {}\n"
     assert caught.value.fix is not None
     live.write_bytes((root / "runtime/history" / f"{new}.yaml").read_bytes())
@@ -193,9 +195,30 @@ def test_a_file_edited_after_the_kill_is_left_to_people(tmp_path: Path) -> None:
     assert len(history(root)) == 1
 
 
+def test_an_edit_after_a_kill_before_anything_was_kept_is_only_an_edit(tmp_path: Path) -> None:
+    root = small_root(tmp_path)
+    promoted(root, epsilon(0.05))
+    request, _ = ready(root, requested(root, epsilon(0.02)))
+    kill_at(Stage.PENDING, (root, request))
+    live = live_tiers_path(root)
+    live.write_text(live.read_text() + "# mine\n")
+    assert "was edited since" in str(verify_history(root))
+    record_hand_edit(by="dan", reason="mine", at=NOON, root=root)
+    assert verify_history(root) is None
+
+
+def test_what_a_kill_left_in_the_folder_of_a_request_goes_with_the_next_turn(tmp_path: Path) -> None:
+    root = small_root(tmp_path)
+    folder = root / "runtime/promotions" / requested(root, epsilon(0.02)).id
+    for name in (".checked-001.json.tmp", "..checked-001.json.tmp.7.ab.tmp"):
+        (folder / name).write_text("{")
+    assert verify_history(root) is None
+    assert [path.name for path in folder.iterdir()] == ["request.json"]
+
+
 def test_a_damaged_announcement_is_refused(tmp_path: Path) -> None:
     root = small_root(tmp_path)
-    request, _, _ = ready(root, requested(root, epsilon(0.02)))
+    request, _ = ready(root, requested(root, epsilon(0.02)))
     kill_at(Stage.PENDING, (root, request))
     pending = root / "runtime/.history.pending"
     pending.write_bytes(pending.read_bytes().replace(b'"ann"', b'"eve"'))

@@ -82,6 +82,8 @@ def test_the_same_values_are_asked_for_once(tmp_path: Path) -> None:
     record_step(Step.REJECTED, rejection, root=root)
     assert standing(0.02) == asked
     old = store.files.live_sha256()
+    (root / "runtime/promotions" / requested(root, epsilon(0.05)).id / "request.json").write_text("{")
+    assert standing(0.02) == asked
     promoted(root, epsilon(0.04))
     assert standing(0.02) is None  # another policy is in force
     rolled_back(root, old)

@@ -11,6 +11,7 @@ import pytest
 from invarlock.digests import sha256_hex
 from invarlock.errors import InvarlockError, PolicyError, PromotionError
 from invarlock.policy.tiers_file import live_tiers_path, tiers_digest
+from invarlock.promotion.approval import Approval
 from invarlock.promotion.patch_header import read_header
 from invarlock.promotion.request_promotion import MOST_BYTES, request_promotion
 from invarlock.promotion.request_store import RequestStore
@@ -66,7 +67,7 @@ def test_a_request_holds_the_patch_where_it_came_from_and_what_it_changes(root: 
     assert request.allow_large == "the model changed"
     store = RequestStore(root)
     assert store.request(request.id) == request
-    assert store.requests() == (request,)
+    assert store.requests() == ((request,), ())
     assert store.state(request.id) is State.REQUESTED
 
 
@@ -105,6 +106,26 @@ def test_states_follow_the_records(root: Path) -> None:
         record_step(Step.APPROVED, step(request), root=root)
 
 
+def test_no_record_is_written_over_another_or_out_of_sight(root: Path) -> None:
+    store, request = RequestStore(root), requested(root, epsilon(0.02))
+    folder = root / "runtime/promotions" / request.id
+    for _ in range(2):
+        record_step(Step.CHECKED, step(request), root=root)
+    (folder / "checked-001.json").unlink()
+    kept = (folder / "checked-002.json").read_bytes()
+    record_step(Step.CHECKED, step(request), root=root)
+    assert (folder / "checked-002.json").read_bytes() == kept
+    (folder / "checked-003.json").rename(folder / "checked-999.json")
+    later = step(request).model_copy(update={"reason": "the thousandth"})
+    record_step(Step.CHECKED, later, root=root)
+    assert (folder / "checked-1000.json").exists()
+    assert store.records(request.id, Step.CHECKED, StepRecord)[-1] == later
+    (folder / "approved-001.json").symlink_to("nowhere")  # there, though it cannot be read
+    with pytest.raises(PromotionError, match=r"a link is refused|none is written twice"):
+        record_step(Step.APPROVED, step(request), root=root)
+    assert not list(folder.glob(".*"))
+
+
 @pytest.mark.parametrize("final", ["stale", "applied"])
 def test_nothing_more_happens_to_a_closed_request(root: Path, final: str) -> None:
     request, other = requested(root, epsilon(0.02)), requested(root, epsilon(0.03))
@@ -128,7 +149,7 @@ def test_a_record_of_another_request_is_refused(root: Path) -> None:
     folder = root / "runtime/promotions"
     shutil.copy(folder / other.id / "approved-001.json", folder / request.id)
     with pytest.raises(PromotionError, match="about another request"):
-        RequestStore(root).records(request.id, Step.APPROVED, StepRecord)
+        RequestStore(root).records(request.id, Step.APPROVED, Approval)
 
 
 def test_an_altered_request_is_not_believed(root: Path) -> None:
@@ -146,8 +167,11 @@ def test_an_altered_request_is_not_believed(root: Path) -> None:
         with pytest.raises(PromotionError, match="cannot be believed"):
             RequestStore(root).request(request.id)
     path.write_text('{"half')
-    with pytest.raises(PromotionError, match="cannot be believed"):
-        RequestStore(root).requests()
+    (path.parent.parent / "mine").mkdir()
+    (path.parent.parent / "mine/request.json").touch()
+    readable, damaged = RequestStore(root).requests()
+    assert readable == (other,)
+    assert [error.where for error in damaged] == [str(path), str(path.parent.parent)]
 
 
 BODIES = {

@@ -13,7 +13,7 @@ from invarlock.families import Family
 from invarlock.policy.diff import Direction
 from invarlock.policy.schema import Tier
 from invarlock.policy.tiers_file import live_tiers_path, load_tiers
-from invarlock.promotion.apply_approved import apply_approved
+from invarlock.promotion.apply import apply_request
 from invarlock.promotion.approval import approve, draft_approval
 from invarlock.promotion.backtest import BackTest, Rejudged
 from invarlock.promotion.checked import Checked, ensure_passed, keep_checks, last_checked
@@ -79,20 +79,25 @@ def test_from_a_finished_run_to_policy_and_back(root: Path, tmp_path: Path) -> N
     checked = keep_checks(request, bases, checks, TESTED, by="flow", at=NOON, root=root)
     assert last_checked(RequestStore(root), request.id) == checked
     assert Checked.model_validate_json(checked.model_dump_json()) == checked
-    approval = draft_approval(request, by="bea", reason="few runs, small step", at=LATER, config=CONFIG)
+    approval = draft_approval(
+        request, checked, by="bea", reason="few runs, small step", at=LATER, config=CONFIG
+    )
     approve(approval, CONFIG, now=LATER, root=root)
-    apply_approved(request.id, CONFIG, by="cleo", now=LATER, root=root)
+    apply_request(request.id, checked, CONFIG, by="cleo", now=LATER, root=root)
     caps = load_tiers(live_tiers_path(root)).balanced.spectral_guard.family_caps
     assert (caps[Family.FFN], caps[Family.ATTN]) == (4.095, 2.835)
     back = request_rollback(
         sha256_hex(before), requester="ann", reason="wrong model", created_at=LATER, root=root
     )
     checks = check_policy(files, back, (), CONFIG.limits)
-    keep_checks(back, (), checks, TESTED, by="flow", at=LATER, root=root)
+    shown = keep_checks(back, (), checks, TESTED, by="flow", at=LATER, root=root)
     approve(
-        draft_approval(back, by="bea", reason="yes", at=LATER, config=CONFIG), CONFIG, now=LATER, root=root
+        draft_approval(back, shown, by="bea", reason="yes", at=LATER, config=CONFIG),
+        CONFIG,
+        now=LATER,
+        root=root,
     )
-    apply_approved(back.id, CONFIG, by="cleo", now=LATER, root=root)
+    apply_request(back.id, shown, CONFIG, by="cleo", now=LATER, root=root)
     assert live_tiers_path(root).read_bytes() == before
 
 

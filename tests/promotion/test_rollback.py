@@ -8,6 +8,7 @@ import pytest
 
 from invarlock.errors import PromotionError
 from invarlock.policy.tiers_file import live_tiers_path, tiers_digest
+from invarlock.promotion.hand_edit import record_hand_edit
 from invarlock.promotion.history import EventKind
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import RollbackRequest, State
@@ -96,4 +97,15 @@ def test_a_rollback_is_stale_when_the_policy_has_changed_since(tmp_path: Path) -
     with pytest.raises(PromotionError, match="is stale"):
         apply(root, request)
     assert tiers_digest(live_tiers_path(root)) == in_force
+    apply(root, ask(root, old))
+
+
+def test_a_rollback_over_an_edit_that_is_not_recorded_is_refused_at_once(tmp_path: Path) -> None:
+    root = small_root(tmp_path)
+    old = promoted(root, epsilon(0.02)).event.from_sha256
+    with live_tiers_path(root).open("a") as live:
+        live.write("# mine\n")
+    with pytest.raises(PromotionError, match="the history does not know the policy in force"):
+        ask(root, old)
+    record_hand_edit(by="dan", reason="a remark", at=NOON, root=root)
     apply(root, ask(root, old))

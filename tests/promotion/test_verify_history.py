@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import pytest
 from invarlock.digests import canonical_json, digest_of, sha256_hex
 from invarlock.errors import PromotionError
 from invarlock.policy.tiers_file import live_tiers_path
+from invarlock.promotion.beside_registry import beside_registry
+from invarlock.promotion.hand_edit import record_hand_edit
 from invarlock.promotion.history import HistoryEntry, entries
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.verify_history import verify_history
-from tests.promotion.config_root import epsilon, promoted, requested, rolled_back, small_root
+from tests.promotion.config_root import NOON, epsilon, promoted, requested, rolled_back, small_root
 
 Json = Any
 Lines = list[bytes]
@@ -108,7 +111,7 @@ def test_of_the_last_line_too_whatever_files_can_show(root: Path) -> None:
     # A reason, say, can be made anew with the last hash; the record of the applied request still knows the old one.
     said = found(root, [*lines[:-1], sealed(changed(data, ("event", "reason")))])
     name = data["event"]["binding"]["request_id"]
-    assert said == f"request {name} was applied by an entry that is not here"
+    assert said == f"line 4: request {name}: the record of its apply is gone or was altered"
 
 
 CUT_OFF = "was applied by an entry that is not here"
@@ -176,12 +179,48 @@ def test_applied_requests_are_the_ones_that_were_applied(root: Path) -> None:
     binding = entries(RequestStore(root).files)[1].event.binding
     assert binding is not None
     folder = root / "runtime/promotions" / binding.request_id
-    for name, line in (("request.json", "line 2: request"), ("applied-001.json", "request")):
+    for name, old, told in (
+        ("request.json", "recalibrated", "was altered"),
+        ("applied-001.json", "recalibrated", "the record of its apply is gone or was altered"),
+        ("approved-001.json", "looks right", "the approval of bea is gone or was altered"),
+        ("checked-001.json", "the result passes", "the record of its checks is gone or was altered"),
+    ):
         text = (folder / name).read_text()
-        (folder / name).write_text(text.replace("recalibrated", "whatever"))
-        assert str(verify_history(root)).startswith(line)
+        for altered in (text.replace(old, "whatever"), "{", None):
+            (folder / name).unlink() if altered is None else (folder / name).write_text(altered)
+            said = str(verify_history(root))
+            assert said.startswith(f"line 2: request {binding.request_id}")
+            assert altered == "{" or told in said or name == "request.json"
         (folder / name).write_text(text)
     assert verify_history(root) is None
+
+
+def test_the_last_edit_cannot_be_cut_off_with_the_policy_that_it_made(root: Path) -> None:
+    live, lines = live_tiers_path(root), lines_of(root)
+    before = live.read_bytes()
+    live.write_bytes(before + b"# mine\n")
+    made = record_hand_edit(by="dan", reason="a remark", at=NOON, root=root).event.to_sha256
+    live.write_bytes(before)
+    assert found(root, lines) == f"the version {made[:12]} in runtime/history is of an entry that is not here"
+
+
+def test_history_and_requests_do_not_go_without_the_versions(root: Path) -> None:
+    (root / "runtime/history.jsonl").unlink()
+    shutil.rmtree(root / "runtime/promotions")
+    assert "in runtime/history is of an entry that is not here" in str(verify_history(root))
+
+
+def test_the_registry_knows_what_was_removed_or_rewritten_as_a_whole(root: Path) -> None:
+    known = entries(RequestStore(root).files)
+    registered = {str(number): entry.sha256 for number, entry in enumerate(known[:3], 1)}
+    assert beside_registry(known, registered) is None  # the last one is still to be registered
+    rewritten = registered | {"2": "0" * 64}
+    assert str(beside_registry(known, rewritten)).startswith(
+        "version 2 of the registered policy was made by an entry"
+    )
+    assert "version 1" in str(beside_registry((), registered))
+    assert str(beside_registry(known, {})) == "the registry has none of 4 entries"
+    assert beside_registry((), {}) is None
 
 
 def test_nothing_is_applied_on_a_broken_history(root: Path) -> None:
