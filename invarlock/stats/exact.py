@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import scipy  # its parts are imported when first used: records that name this module are read without them
@@ -64,11 +65,8 @@ def clean_runs_needed(rate: float, *, confidence: float = 0.95) -> int:
     """
     _check_open(rate, "rate")
     _check_open(confidence, "confidence")
-    # In logarithms: 1 - rate loses a rate near 1e-16 altogether.
-    n = max(1, math.floor(math.log1p(-confidence) / math.log1p(-rate)))
-    while n * math.log1p(-rate) > math.log1p(-confidence):
-        n += 1
-    return n
+    # In logarithms: 1 - rate loses a rate near 1e-16 altogether. As a fraction: n may be above all exact floats.
+    return math.ceil(Fraction(math.log1p(-confidence)) / Fraction(math.log1p(-rate)))
 
 
 @dataclass(frozen=True)

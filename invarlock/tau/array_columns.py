@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -12,31 +14,32 @@ from numpy.typing import NDArray
 from invarlock.tau.column_kind import ColumnKind
 from invarlock.tau.errors import TauError
 
+# What numpy and zipfile raise where bytes are not what they should be.
+_DAMAGED = (ValueError, EOFError, RuntimeError, TokenError, zipfile.BadZipFile, zlib.error)
+
 
 def npy_column(path: Path, column: str, kind: ColumnKind) -> NDArray[Any]:
     """A memory map of an .npy file; it has no columns, so ``column`` only names it in messages."""
     try:
-        values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except _DAMAGED as error:
         raise TauError(f"is no .npy of numbers: {error}", where=path, fix="numpy.save it") from error
-    _check(path, column, values.dtype, kind)
-    return values.reshape(-1)
+    return _checked(path, column, values, kind)
 
 
 def npz_column(path: Path, column: str, kind: ColumnKind) -> NDArray[Any]:
-    """An array of an .npz file, flattened."""
+    """An array of an .npz file."""
     if not zipfile.is_zipfile(path):
         raise TauError("is no .npz", where=path, fix="numpy.savez it")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             names = list(arrays)
-            values: NDArray[Any] = arrays[column].reshape(-1) if column in names else np.empty(0)
-    except (zipfile.BadZipFile, EOFError, ValueError) as error:
+            values = arrays[column] if column in names else None
+    except _DAMAGED as error:
         raise TauError(f"is no .npz of plain arrays: {error}", where=path, fix="numpy.savez it") from error
     if column not in names:
         raise _absent(path, column, names)
-    _check(path, column, values.dtype, kind)
-    return values
+    return _checked(path, column, values, kind)
 
 
 def parquet_column(path: Path, column: str, kind: ColumnKind) -> NDArray[Any]:
@@ -50,26 +53,23 @@ def parquet_column(path: Path, column: str, kind: ColumnKind) -> NDArray[Any]:
         if column not in file.schema_arrow.names:
             raise _absent(path, column, file.schema_arrow.names)
         cells = file.read(columns=[column]).column(column)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         raise TauError(f"is no Parquet file: {error}", where=path, fix="write it again") from error
     if cells.null_count:
         row = cells.is_null().to_pylist().index(True)
-        raise TauError(
-            f"row {row}, column {column}: missing, not {kind}", where=path, fix="write nan for a fault"
-        )
-    values: NDArray[Any] = cells.to_numpy()
-    if pyarrow.types.is_string(cells.type) or pyarrow.types.is_large_string(cells.type):
-        values = values.astype(str)
-    _check(path, column, values.dtype, kind)
-    return values
+        raise TauError(f"row {row}, column {column}: missing, not {kind}", where=path, fix=kind.fix)
+    return _checked(path, column, cells.to_numpy(), kind)
 
 
 def _absent(path: Path, column: str, present: list[str]) -> TauError:
     return TauError(f"has no column {column!r}", where=path, fix=f"columns there: {', '.join(present)}")
 
 
-def _check(path: Path, column: str, dtype: np.dtype[Any], kind: ColumnKind) -> None:
-    if not kind.allows(dtype):
+def _checked(path: Path, column: str, values: object, kind: ColumnKind) -> NDArray[Any]:
+    if not isinstance(values, np.ndarray):  # a .npz by another name, a member that is plain bytes
+        raise TauError(f"{column} is no array", where=path, fix="numpy.save or numpy.savez it")
+    if not kind.allows(values.dtype):
         raise TauError(
-            f"column {column} is {dtype}; a cell must be {kind}", where=path, fix="convert it first"
+            f"column {column} is {values.dtype}; a cell must be {kind}", where=path, fix="convert it first"
         )
+    return values

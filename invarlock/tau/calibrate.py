@@ -8,6 +8,7 @@ from invarlock.record import Record
 from invarlock.tau.recommend import recommend_tau_infer
 from invarlock.tau.recommendation_record import TauRecommendation
 from invarlock.tau.requirement import Requirement
+from invarlock.tau.sample_ids import ensure_one_row_an_id
 from invarlock.tau.samples import QAbsSamples
 from invarlock.tau.split import SplitRecipe, split_samples
 from invarlock.tau.tau_point import TauPoint, tau_point
@@ -31,8 +32,10 @@ def calibrate_tau_infer(
 ) -> TauCalibration:
     """Split, recommend on the calibration part, freeze, count the evaluation part.
 
-    Raises TauError as :func:`recommend_tau_infer` and :func:`split_samples` do.
+    Raises TauError as :func:`recommend_tau_infer` and :func:`split_samples` do; censored rows of one id are refused
+    on either side.
     """
+    ensure_one_row_an_id(samples)
     calibration, evaluation, recipe = split_samples(samples, seed=seed, calibration_share=calibration_share)
     recommendation = recommend_tau_infer(calibration, requirement, taus=taus)
     frozen = recommendation.tau_infer

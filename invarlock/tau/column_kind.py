@@ -17,9 +17,20 @@ class ColumnKind(StrEnum):
     LABEL = "true or false"
     ID = "an integer or text"
 
+    @property
+    def fix(self) -> str:
+        """What to do about a cell that is none."""
+        return {
+            ColumnKind.Q_ABS: "write |Q|, or nan for a fault",
+            ColumnKind.LABEL: "write true where the truth is in range, else false",
+            ColumnKind.ID: "name every sample",
+        }[self]
+
     def of_text(self, cell: str) -> float | bool | str:
         """The value that a text file's ``cell`` spells. ValueError where it spells none."""
         if self is ColumnKind.Q_ABS:
+            if "_" in cell:  # which Python, and nobody else, reads over
+                raise ValueError("not a number")
             return _not_negative(float(cell))
         if self is ColumnKind.LABEL and cell.strip().lower() not in _TRUTH:
             raise ValueError("not boolean")
@@ -32,6 +43,7 @@ class ColumnKind(StrEnum):
         if self is ColumnKind.Q_ABS and isinstance(cell, int | float) and not isinstance(cell, bool):
             return _not_negative(_float(cell))
         if self is ColumnKind.ID and isinstance(cell, int | str) and not isinstance(cell, bool):
+            str(cell).encode()  # UnicodeEncodeError, a ValueError: half of a surrogate pair is no text
             return cell
         raise ValueError("another type")
 
@@ -39,7 +51,7 @@ class ColumnKind(StrEnum):
         """Whether an array of ``dtype`` holds such cells; a negative |Q| is found where it is read."""
         if self is ColumnKind.Q_ABS:
             return dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize <= 8)
-        return dtype.kind == "b" if self is ColumnKind.LABEL else dtype.kind in "iuU"
+        return dtype.kind == "b" if self is ColumnKind.LABEL else dtype.kind in "iuUO"
 
 
 def _not_negative(value: float) -> float:

@@ -24,10 +24,21 @@ class GateDtype(StrEnum):
         """The NumPy dtype that keeps the values."""
         return np.dtype(np.float32 if self is GateDtype.BFLOAT16 else self.value)
 
+    @property
+    def smallest_normal(self) -> float:
+        """The smallest number above 0 that keeps all its digits; some runtimes take smaller ones for 0."""
+        return float(np.finfo(self.storage).smallest_normal)  # bfloat16 has the exponents of float32
+
     def round(self, values: ArrayLike) -> Floats:
-        """``values`` rounded to nearest, ties to even, as the gate's framework does; no copy where none is needed."""
+        """``values`` as torch rounds them: to nearest, ties to even, and to a half by way of float32.
+
+        No copy where none is needed.
+        """
+        given = np.asarray(values)
         with np.errstate(over="ignore"):  # a value too large becomes infinite, which is the caller's to judge
-            stored: Floats = np.asarray(values).astype(self.storage, copy=False)
+            if self is GateDtype.FLOAT16 and given.dtype.itemsize > 4:
+                given = given.astype(np.float32)
+            stored: Floats = given.astype(self.storage, copy=False)
         return _to_bfloat16(stored) if self is GateDtype.BFLOAT16 else stored
 
     def next_above(self, value: float) -> float:

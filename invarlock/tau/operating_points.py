@@ -164,10 +164,11 @@ def qualifies(preset: Preset, candidate: CandidateSummary, coverage_floor: float
 def _choose(preset: Preset, candidates: Sequence[CandidateSummary], coverage_floor: float) -> OperatingPoint:
     able = [one for one in ranked(preset, candidates) if qualifies(preset, one, coverage_floor)]
     leading = KEYS[preset][0].metric
+    floor = "" if len(able) == len(candidates) else f" has a known coverage of {coverage_floor:g} or more"
     if not able:
-        reason = f"no candidate has a known coverage of {coverage_floor:g} or more"
+        reason = f"no candidate{floor}"
     elif able[0].mean(leading) is None:
-        reason = f"no candidate has {leading} in every seed"
+        reason = f"no candidate{floor and f'{floor} and'} has {leading} in every seed"
     else:
         return OperatingPoint(preset=preset, candidate=able[0].name, reason=None)
     return OperatingPoint(preset=preset, candidate=None, reason=reason)

@@ -22,6 +22,7 @@ _READERS: Mapping[str, Callable[[Path, str, ColumnKind], NDArray[Any]]] = {
     ".parquet": parquet_column,
     ".jsonl": jsonl_column,
 }
+_TEXT = (".csv", ".jsonl")
 
 
 def read_q_abs(
@@ -39,10 +40,13 @@ def read_q_abs(
     Parameters
     ----------
     path: of |Q|. An .npy is mapped and read slice by slice; other files are held in memory.
-    labels, ids: files of the labels and sample ids; None for ``path`` itself, which an .npy cannot serve.
+    labels, ids: files of the labels and sample ids; None for ``path`` itself, which an .npy cannot serve. Arrays
+        have the shape of |Q|.
     q_column, label_column, id_column: column, key or array name in each; an .npy has none. Ids are read where
         ``ids`` or ``id_column`` is given, else row numbers stand in.
-    gate_dtype: see :func:`invarlock.tau.samples.samples_of`; text files have float64.
+    gate_dtype: the dtype that Q has in deployment. None for that of the file, where it has a floating one: text
+        and integers do not say, and a tau that is exact in a wider dtype may be rounded onto the very |Q| that it
+        is to keep out.
 
     Raises TauError, which names file and line, row or column.
     """
@@ -55,12 +59,29 @@ def read_q_abs(
     if ids is not None or id_column is not None:
         names = _read(ids or path, id_column or "id", ColumnKind.ID)
     for found, file in ((is_in_range, labels), (names, ids or path)):
-        if found is not None and len(found) != len(q_abs):
+        if found is not None and found.shape != q_abs.shape:
             raise TauError(
-                f"has {len(found)} rows; {path} has {len(q_abs)}", where=file, fix="pair the files"
+                f"has {_extent(found)}; {path} has {_extent(q_abs)}", where=file, fix="pair the files"
             )
-    dtype = float_dtype(q_abs.dtype, q_column)
-    return checked_samples(q_abs, is_in_range, dtype, ids=names, gate_dtype=gate_dtype, where=path)
+    samples = checked_samples(
+        q_abs.reshape(-1),
+        is_in_range.reshape(-1),
+        float_dtype(q_abs.dtype, q_column),
+        ids=None if names is None else names.reshape(-1),
+        gate_dtype=gate_dtype,
+        where=path,
+    )
+    if gate_dtype is None and (path.suffix in _TEXT or q_abs.dtype.kind != "f"):
+        raise TauError(
+            f"does not say in which dtype the gate compares {q_column}",
+            where=path,
+            fix="name it, as --gate-dtype float32 (gate_dtype in Python)",
+        )
+    return samples
+
+
+def _extent(column: NDArray[Any]) -> str:
+    return f"{len(column)} rows" if column.ndim == 1 else f"shape {column.shape}"
 
 
 def _read(path: Path, column: str, kind: ColumnKind) -> NDArray[Any]:

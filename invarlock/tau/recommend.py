@@ -4,7 +4,8 @@ The exact rule. Let n censored samples be independent draws, a fault counting as
 
     k = max {k : P(Binomial(n, alpha) <= k) <= delta}.
 
-tau* is the value of the gate's dtype next above the (k + 1)-th largest censored |Q|, so at most k are accepted.
+tau* is the value of the gate's dtype next above the (k + 1)-th largest censored |Q|, so at most k are accepted; and
+no less than the smallest normal number there, since runtimes flush smaller ones to 0.
 Were a tau with a true fp_cens above alpha chosen, so at most k of n draws would lie at or above the largest such
 tau t, each of which does so with a probability above alpha: that happens with probability delta at most. As t is no
 function of the data, this holds for every tau >= tau*, however it is chosen, ties or not.
@@ -28,6 +29,7 @@ from invarlock.tau.gate_dtype import Floats
 from invarlock.tau.order_statistic import kth_largest
 from invarlock.tau.recommendation_record import Constraint, Rule, Status, TauRecommendation
 from invarlock.tau.requirement import Requirement
+from invarlock.tau.sample_ids import ensure_one_row_an_id
 from invarlock.tau.samples import Samples
 from invarlock.tau.sweep import checked_taus, count_taus
 from invarlock.tau.tau_point import TauPoint, tau_point
@@ -40,13 +42,15 @@ def recommend_tau_infer(
 
     Parameters
     ----------
-    samples: independent draws from what deployment will see.
+    samples: independent draws from what deployment will see, |Q| in the dtype of its gate.
     requirement: its ceilings on fn_in and bottom_rate are on what is observed. Both rates only grow with tau, so
         where the smallest tau that meets max_fp breaks them, every other does.
     taus: a grid to choose from; None for every value of the gate's dtype.
 
-    Reads the samples a few times. Raises TauError as :func:`invarlock.tau.sweep.count_taus` does.
+    Reads the samples a few times. Raises TauError as :func:`invarlock.tau.sweep.count_taus` does, and where censored
+    rows share an id: rows of one sample are no independent draws.
     """
+    ensure_one_row_an_id(samples)
     grid = None if taus is None else tuple(checked_taus(taus).tolist())
     n_cens = sum(int((~chunk.is_in_range).sum()) for chunk in samples.chunks())
     k = most_events(requirement.max_fp, n_cens, confidence=requirement.confidence)
@@ -71,23 +75,23 @@ def recommend_tau_infer(
 
 
 def _exact(samples: Samples, k: int) -> float | None:
-    """The next value above the (k + 1)-th largest censored |Q|; None where nothing finite is above it."""
+    """The next normal value above the (k + 1)-th largest censored |Q|; None where nothing finite is above it."""
 
     def censored() -> Iterator[Floats]:
         return (chunk.q_abs[~chunk.is_in_range] for chunk in samples.chunks())
 
     largest = kth_largest(censored, k + 1, samples.dtype)
     # Fewer values than that: all others are faults, and any tau at all accepts k or fewer.
-    tau = samples.dtype.next_above(0.0 if largest is None else largest)
+    tau = max(samples.dtype.next_above(0.0 if largest is None else largest), samples.dtype.smallest_normal)
     return tau if math.isfinite(tau) else None
 
 
 def _walk(samples: Samples, k: int, grid: tuple[float, ...]) -> float | None:
-    """The last tau, from the largest down, before more than ``k`` are accepted; None where the largest fails."""
+    """The last normal tau, from the largest down, before more than ``k`` are accepted; None where the largest fails."""
     censored = count_taus(samples, grid).censored
     passed = None
     for tau, bottom in sorted(zip(grid, censored.bottom, strict=True), reverse=True):
-        if censored.n - bottom > k:
+        if censored.n - bottom > k or samples.dtype.round(tau) < samples.dtype.smallest_normal:
             break
         passed = tau
     return passed
@@ -125,7 +129,7 @@ def _statement(
             f"{needed} can, where none of them is accepted."
         )
     if point is None:
-        return f"No tau to choose from leaves {k} or fewer of {n_cens} censored samples accepted."
+        return f"No normal tau to choose from leaves {k} or fewer of {n_cens} censored samples accepted."
     if binding is Constraint.MAX_FN:
         ceiling = f"fn_in <= {requirement.max_fn:g}"
         observed = "no sample is in range" if point.fn_in is None else f"fn_in is {point.fn_in:.4g}"
@@ -135,7 +139,8 @@ def _statement(
             f"At the smallest tau for fp_cens, {point.tau:.6g}, bottom_rate is {point.bottom_rate:.4g}; "
             f"bottom_rate <= {requirement.max_bottom:g} was asked."
         )
+    lifted = ", the smallest normal number" if point.tau == point.dtype.smallest_normal else ""
     return (
-        f"At tau_infer {point.tau:.6g}, {point.fp_cens_count} of {n_cens} censored samples are accepted, {k} may be: "
-        f"with {confidence} no more than {alpha:g} of fresh ones will be."
+        f"At tau_infer {point.tau:.6g}{lifted} in {point.dtype}, {point.fp_cens_count} of {n_cens} censored samples "
+        f"are accepted, {k} may be: with {confidence} no more than {alpha:g} of fresh ones will be."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 from invarlock.tau.errors import TauError
 
@@ -23,10 +24,10 @@ class Requirement:
 
     def __post_init__(self) -> None:
         for name, share in (("max_fp", self.max_fp), ("confidence", self.confidence)):
-            if not 0 < share < 1:
+            if not (isinstance(share, Real) and 0 < share < 1):
                 raise TauError(
                     f"{name} {share} is not inside (0, 1)", where=name, fix="a share, such as 0.05"
                 )
         for name, ceiling in (("max_fn", self.max_fn), ("max_bottom", self.max_bottom)):
-            if ceiling is not None and not 0 <= ceiling <= 1:
+            if ceiling is not None and not (isinstance(ceiling, Real) and 0 <= ceiling <= 1):
                 raise TauError(f"{name} {ceiling} is not in [0, 1]", where=name, fix="a share, or None")

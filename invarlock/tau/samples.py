@@ -33,8 +33,15 @@ class Samples(Protocol):
     def dtype(self) -> GateDtype:
         """In which |Q| and tau are compared."""
 
+    @property
+    def where(self) -> Path | None:
+        """The file of |Q|, for messages."""
+
     def chunks(self) -> Iterator[Chunk]:
         """All samples, the same each time."""
+
+    def censored_ids(self) -> NDArray[Any] | None:
+        """Of the censored rows; None where no ids were given."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +67,21 @@ class QAbsSamples:
         """All samples in order. TauError on a negative |Q|."""
         for start in range(0, len(self), CHUNK):
             rows = slice(start, start + CHUNK)
-            q_abs = self.dtype.round(self.q_abs[rows])
-            if (q_abs < 0).any():
-                at = int(np.flatnonzero(q_abs < 0)[0])
+            given = self.q_abs[rows]  # whose sign may be lost where it is rounded
+            if (given < 0).any():
+                at = int(np.flatnonzero(given < 0)[0])
                 raise TauError(
-                    f"q_abs[{start + at}] is {q_abs[at]:g}; |Q| is not negative",
+                    f"q_abs[{start + at}] is {given[at]:g}; |Q| is not negative",
                     where=self.where,
                     fix="pass abs(Q)",
                 )
-            yield Chunk(start, q_abs, self.is_in_range[rows])
+            yield Chunk(start, self.dtype.round(given), self.is_in_range[rows])
             for column in (self.q_abs, self.is_in_range):
                 _let_go(column)
+
+    def censored_ids(self) -> NDArray[Any] | None:
+        """Of the censored rows; None where no ids were given."""
+        return None if self.ids is None else self.ids[~self.is_in_range]
 
 
 def samples_of(
@@ -87,10 +98,11 @@ def samples_of(
     q_abs: |Q|, float or integer, >= 0; NaN and infinity are faults.
     is_in_range: boolean, True where the sample's truth is in range, False where it is censored.
     ids: integers or text, one a sample.
-    gate_dtype: the dtype that Q has in deployment, where that is narrower than the values'; theirs by default.
+    gate_dtype: the dtype that Q has in deployment, where that is narrower than the values'; theirs by default, and
+        float64 for lists and integers. A tau says something of a gate in this dtype only.
 
-    Raises TauError on shapes that differ, no data, labels that are not boolean, values that are not numbers, and
-    a gate whose dtype tells apart what the values do not.
+    Raises TauError on shapes that differ, no data, labels that are not boolean, values that are not numbers or are
+    masked, and a gate whose dtype tells apart what the values do not.
     """
     q, dtype = float_array(q_abs, "q_abs")
     labels = _plain(is_in_range, "is_in_range")
@@ -119,7 +131,9 @@ def checked_samples(
         raise TauError("q_abs has no values", where=where, fix="a sweep needs at least one sample")
     if is_in_range.dtype != np.bool_:
         raise TauError(
-            f"is_in_range is {is_in_range.dtype}, not boolean", fix="say what is in range: y <= limit"
+            f"is_in_range is {is_in_range.dtype}, not boolean",
+            where=where,
+            fix="say what is in range: y <= limit",
         )
     gate = gate_dtype or dtype
     if not dtype.holds(gate):
@@ -130,7 +144,10 @@ def checked_samples(
 
 
 def float_array(values: ArrayLike, name: str) -> tuple[Floats, GateDtype]:
-    """``values`` in native byte order and their dtype, integers as float64."""
+    """``values`` as an array of the type they have, and the type they are compared in: float64 for integers.
+
+    TauError where they are no numbers.
+    """
     if _is_bfloat16(values):
         return _plain(values.float(), name), GateDtype.BFLOAT16  # type: ignore[union-attr]
     array = _plain(values, name)
@@ -150,6 +167,8 @@ def _plain(values: ArrayLike, name: str) -> NDArray[Any]:
     torch = sys.modules.get("torch")  # where torch was not imported, nothing is a tensor
     if torch is not None and isinstance(values, torch.Tensor):
         return np.asarray(values.detach().cpu())
+    if np.ma.is_masked(values):
+        raise TauError(f"{name} has masked values", fix="fill or drop them; nan stands for a fault only")
     try:
         return np.asarray(values)
     except ValueError as error:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 from pydantic import ValidationError
 
 from invarlock.digests import canonical_json
+from invarlock.errors import StoreError
 from invarlock.files import write_atomic, write_json
 from invarlock.problems import problems_of
 from invarlock.record import Record
@@ -18,6 +23,7 @@ from invarlock.tau.errors import TauError
 from invarlock.tau.sweep_record import Interval, TauSweep, counts_of, sweep_of
 
 KIND = "tau_infer_sweep"
+_ROUNDING = 1e-9  # relative; what versions of scipy may differ by
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
@@ -37,8 +43,8 @@ def write_tau_infer_sweep(
 ) -> TauSweepFiles:
     """Write ``<name>.json`` and ``<name>.md`` into ``out_dir``, which is made where it is missing.
 
-    Each file is replaced whole or not at all, the same arguments give the same bytes, and nothing is written when
-    anything is wrong.
+    The same arguments give the same bytes. Both files are complete on disk before either gets its name, the JSON
+    last: it is never there without its report, and where anything is wrong both names keep what they had.
 
     Parameters
     ----------
@@ -47,30 +53,53 @@ def write_tau_infer_sweep(
     name: of both files, without a folder.
 
     Raises TauError, a ValueError, on curves whose counts and rates disagree, provenance that is no JSON and a name
-    that is no plain file name; StoreError where the folder cannot be written.
+    that is no plain file name; StoreError where the folder cannot be written, or has a folder of such a name.
     """
     if not _NAME.fullmatch(name):
         raise TauError(f"{name!r} is no plain file name", fix="name the folder in out_dir")
     sweep, origin = checked_sweep(curves), _checked_provenance({} if provenance is None else provenance)
     folder = Path(out_dir)
     files = TauSweepFiles(json_path=folder / f"{name}.json", markdown_path=folder / f"{name}.md")
-    write_atomic(files.markdown_path, sweep_markdown(sweep, origin).encode())
-    write_json(files.json_path, {"kind": KIND, **sweep.model_dump(mode="json"), "provenance": origin})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{name}.", dir=folder) as staged:
+            markdown, record = Path(staged, files.markdown_path.name), Path(staged, files.json_path.name)
+            write_atomic(markdown, sweep_markdown(sweep, origin).encode())
+            write_json(record, {"kind": KIND, **sweep.model_dump(mode="json"), "provenance": origin})
+            for path in (files.markdown_path, files.json_path):
+                if path.is_dir() and not path.is_symlink():
+                    raise IsADirectoryError(errno.EISDIR, "a folder has this name")
+            markdown.replace(files.markdown_path)
+            record.replace(files.json_path)
+    except OSError as error:
+        fix = "check that the folder exists and is writable"
+        raise StoreError(f"cannot write: {error.strerror}", where=folder / name, fix=fix) from error
     return files
 
 
 def checked_sweep(curves: Mapping[str, object] | TauSweep) -> TauSweep:
-    """``curves`` as a record. TauError unless every rate and interval is that of its counts."""
+    """``curves`` as a record. TauError unless every rate and interval is that of its counts.
+
+    Intervals may differ by a rounding, as they do between versions of scipy.
+    """
     try:
         sweep = TauSweep.model_validate(curves)
+        again = sweep_of(counts_of(sweep))
     except ValidationError as error:
         first = problems_of(error, TauSweep)[0]
         raise TauError(f"curves: {first}", fix="pass what tau_infer_sweep_from_q_abs gave") from error
-    again = sweep_of(counts_of(sweep))
-    differing = [key for key in TauSweep.model_fields if getattr(again, key) != getattr(sweep, key)]
+    differing = [key for key in TauSweep.model_fields if not _same(key, again, sweep)]
     if differing:
         raise TauError(f"curves: {differing[0]} is not what the counts give", fix="sweep again")
     return sweep
+
+
+def _same(key: str, again: TauSweep, sweep: TauSweep) -> bool:
+    ours, theirs = getattr(again, key), getattr(sweep, key)
+    if not key.endswith("_interval") or len(ours) != len(theirs):
+        return bool(ours == theirs)
+    left, right = ([end for pair in found for end in pair or (math.nan,) * 2] for found in (ours, theirs))
+    return np.allclose(left, right, rtol=_ROUNDING, atol=0, equal_nan=True)
 
 
 def sweep_markdown(sweep: TauSweep, provenance: Mapping[str, object]) -> str:

@@ -15,6 +15,7 @@ from invarlock.tau.column_kind import ColumnKind
 from invarlock.tau.errors import TauError
 
 _Cells = Iterator[float | bool | str]
+_SHOWN = 60  # characters of a bad cell
 
 
 def csv_column(path: Path, column: str, kind: ColumnKind) -> NDArray[Any]:
@@ -45,7 +46,11 @@ def _csv_cells(path: Path, rows: Any, column: str, kind: ColumnKind) -> _Cells:
         if not row and len(header) > 1:  # an empty line; in a file of one column it would be a missing cell
             continue
         if len(row) != len(header):
-            raise TauError(f"line {rows.line_num} has {len(row)} cells, line 1 has {len(header)}", where=path)
+            raise TauError(
+                f"line {rows.line_num} has {len(row)} cells, line 1 has {len(header)}",
+                where=path,
+                fix="give each row a cell for every column",
+            )
         try:
             yield kind.of_text(row[at])
         except ValueError as error:
@@ -57,8 +62,8 @@ def _jsonl_cells(path: Path, lines: Iterable[bytes], column: str, kind: ColumnKi
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
-        except ValueError as error:
+            found = json.loads(line, object_pairs_hook=_object)
+        except (ValueError, RecursionError) as error:
             raise TauError(
                 f"line {number} is no JSON: {error}", where=path, fix="one object a line"
             ) from error
@@ -73,19 +78,18 @@ def _jsonl_cells(path: Path, lines: Iterable[bytes], column: str, kind: ColumnKi
 def _array(cells: _Cells, kind: ColumnKind) -> NDArray[Any]:
     if kind is not ColumnKind.ID:
         return np.fromiter(cells, np.float64 if kind is ColumnKind.Q_ABS else np.bool_)
-    names = list(cells)
-    # As integers where all are: the same ids are then the same in a file that has types.
-    if names and all(_is_integer(name) for name in names):
-        return np.array([int(name) for name in names])
-    return np.array([str(name) for name in names])
+    return np.array([str(name) for name in cells], object)  # of text each as long as it is
 
 
-def _is_integer(name: object) -> bool:
-    text = str(name)
-    return text.removeprefix("-").isdecimal() and text == str(int(text))
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
 def _bad_cell(path: Path, line: int, column: str, cell: object, kind: ColumnKind) -> TauError:
-    return TauError(
-        f"line {line}, column {column}: {cell!r} is not {kind}", where=path, fix="write nan for a fault"
-    )
+    shown = repr(cell)
+    if len(shown) > _SHOWN:
+        shown = shown[:_SHOWN] + "..."
+    return TauError(f"line {line}, column {column}: {shown} is not {kind}", where=path, fix=kind.fix)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from invarlock.tau.errors import TauError
 from invarlock.tau.gate_dtype import GateDtype
 from invarlock.tau.inference_config import InferenceConfig
@@ -30,8 +32,10 @@ class Thresholds(NamedTuple):
 def thresholds_in(dtype: GateDtype, config: InferenceConfig) -> Thresholds:
     """``config`` as a gate of type ``dtype`` compares with it.
 
-    TauError when tau_infer underflows to 0 or a threshold overflows: the gate would be open, or shut, to all.
+    TauError when it is no config, and when tau_infer underflows to 0 or a threshold overflows: the gate would be
+    open, or shut, to all.
     """
+    ensure_config(config)
     tau_infer = _rounded(dtype, "tau_infer", config.tau_infer)
     if tau_infer == 0.0:
         raise TauError(
@@ -42,6 +46,15 @@ def thresholds_in(dtype: GateDtype, config: InferenceConfig) -> Thresholds:
     if config.tau_train is None:
         return Thresholds(tau_infer, tau_infer)
     return Thresholds(tau_infer, _rounded(dtype, "tau_train", config.tau_train))
+
+
+def ensure_config(config: object) -> None:
+    """TauError when ``config`` is no :class:`InferenceConfig`."""
+    if not isinstance(config, InferenceConfig):
+        raise TauError(
+            f"config is {type(config).__name__}, no InferenceConfig",
+            fix="such as InferenceConfig(tau_infer=1e-5)",
+        )
 
 
 def _rounded(dtype: GateDtype, name: str, value: float) -> float:
@@ -57,7 +70,10 @@ def _rounded(dtype: GateDtype, name: str, value: float) -> float:
 
 def dtype_of(array: object) -> GateDtype:
     """The type of a numpy array or torch tensor. TauError when a gate cannot compare in it."""
-    name = str(getattr(array, "dtype", type(array).__name__)).removeprefix("torch.")
+    dtype = getattr(array, "dtype", type(array).__name__)
+    if isinstance(dtype, np.dtype):
+        dtype = dtype.newbyteorder("=")  # the order of a number's bytes is no other type
+    name = str(dtype).removeprefix("torch.")
     try:
         return GateDtype(name)
     except ValueError as error:

@@ -1,4 +1,5 @@
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -30,6 +31,12 @@ def test_clopper_pearson_covers(rate):
 def test_clean_runs_needed(rate, confidence, n):
     assert clean_runs_needed(rate, confidence=confidence) == n
     assert (1 - rate) ** n <= 1 - confidence < (1 - rate) ** (n - 1)
+
+
+@pytest.mark.parametrize("rate", [1.1e-30, 5e-324, 3.3e-17])
+def test_clean_runs_needed_of_more_runs_than_floats_count(rate):
+    expected = Fraction(-math.log(0.05)) / Fraction(rate)
+    assert abs(clean_runs_needed(rate) / expected - 1) < 1e-12
 
 
 def test_clean_runs_needed_for_a_rate_that_1_does_not_feel():

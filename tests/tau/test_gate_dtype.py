@@ -25,6 +25,22 @@ def test_rounds_as_torch_does(dtype):
 
 
 @pytest.mark.parametrize("dtype", GateDtype)
+def test_rounds_float64_as_torch_does_next_to_every_kind_of_tie(dtype):
+    grid = 2.0 ** np.random.default_rng(1).integers(-8, 8, 4000)
+    values = np.random.default_rng(2).integers(1024, 2048, 4000) / 1024 * grid
+    halves = [values + np.spacing(values.astype(kind)).astype(float) / 2 for kind in (np.float16, np.float32)]
+    ties = np.concatenate([values, *halves, values + grid / 256])
+    near = np.concatenate([ties, ties * (1 + 1e-12), ties * (1 - 1e-12)])
+    expected = torch.from_numpy(near).to(TORCH[dtype]).to(torch.float64).numpy()
+    np.testing.assert_array_equal(dtype.round(near).astype(np.float64), expected)
+
+
+@pytest.mark.parametrize("dtype", GateDtype)
+def test_the_smallest_normal_is_torchs(dtype):
+    assert dtype.smallest_normal == torch.finfo(TORCH[dtype]).smallest_normal
+
+
+@pytest.mark.parametrize("dtype", GateDtype)
 def test_the_next_value_is_torchs(dtype):
     for value in (0.0, 1.0, 1e-5, 0.75, 3e4):
         held = torch.tensor(value, dtype=TORCH[dtype])

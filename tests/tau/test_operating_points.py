@@ -151,6 +151,13 @@ def test_no_point_without_its_leading_metric() -> None:
     assert (point.candidate, point.reason) == (None, "no candidate has direction_f1 in every seed")
 
 
+def test_a_metric_of_a_candidate_below_the_floor_is_not_denied() -> None:
+    results = one_seed(a={"fp_cens": 0.1, "fn_in": 0.9}, b={"fn_in": 0.1})
+    point = choose_operating_points(results, coverage_floor=0.5).operating_points[Preset.SAFETY_FIRST]
+    expected = "no candidate has a known coverage of 0.5 or more and has fp_cens in every seed"
+    assert (point.candidate, point.reason) == (None, expected)
+
+
 def test_mean_and_sample_deviation_over_seeds() -> None:
     values = [0.1, 0.2, 0.6]
     points = choose_operating_points(results_of([{"a": {"fp_cens": v, "fn_in": v}} for v in values]))

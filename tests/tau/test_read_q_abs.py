@@ -1,4 +1,5 @@
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,16 @@ import pyarrow.parquet
 import pytest
 
 from invarlock.errors import InvarlockError
+from invarlock.tau.errors import TauError
+from invarlock.tau.gate_dtype import GateDtype
+from invarlock.tau.inference_config import InferenceConfig
 from invarlock.tau.metrics import tau_infer_sweep_from_q_abs
 from invarlock.tau.read_q_abs import read_q_abs
-from invarlock.tau.samples import CHUNK
+from invarlock.tau.recommend import recommend_tau_infer
+from invarlock.tau.requirement import Requirement
+from invarlock.tau.samples import CHUNK, samples_of
 from invarlock.tau.split import split_samples
+from invarlock.tau.strict import strict_inference
 from invarlock.tau.sweep import count_taus
 from invarlock.tau.sweep_record import sweep_of
 
@@ -44,7 +51,8 @@ def write(path: Path, frame: pd.DataFrame) -> Path:
 @pytest.mark.parametrize("suffix", [".npz", ".csv", ".parquet", ".jsonl"])
 def test_every_format_gives_the_same_samples(tmp_path, suffix):
     frame = table()
-    samples = read_q_abs(write(tmp_path / f"held_out{suffix}", frame), id_column="id")
+    path = write(tmp_path / f"held_out{suffix}", frame)
+    samples = read_q_abs(path, id_column="id", gate_dtype=GateDtype.FLOAT64)
     expected = tau_infer_sweep_from_q_abs(
         frame["q_abs"].to_numpy(), is_in_range=frame["is_in_range"].to_numpy(), taus=TAUS
     )
@@ -60,33 +68,96 @@ def test_npy_files_are_read_slice_by_slice(tmp_path, dtype):
     np.save(tmp_path / "q.npy", q)
     np.save(tmp_path / "labels.npy", labels)
     np.save(tmp_path / "ids.npy", np.arange(n))
-    samples = read_q_abs(tmp_path / "q.npy", labels=tmp_path / "labels.npy", ids=tmp_path / "ids.npy")
+    samples = read_q_abs(
+        tmp_path / "q.npy",
+        labels=tmp_path / "labels.npy",
+        ids=tmp_path / "ids.npy",
+        gate_dtype=GateDtype.FLOAT64 if dtype == "int32" else None,
+    )
     found = sweep_of(count_taus(samples, [1.0, 50.0, 300.0])).model_dump(mode="json")
     assert found == tau_infer_sweep_from_q_abs(q, is_in_range=labels, taus=[1.0, 50.0, 300.0])
     assert split_samples(samples)[2].ids == "given"
 
 
-def test_integer_ids_are_the_same_in_text_and_in_types(tmp_path):
-    frame = table(200).assign(id=np.arange(1000, 1200))
-    splits = [
-        split_samples(read_q_abs(write(tmp_path / f"f{suffix}", frame), id_column="id"))[0].keep.tolist()
-        for suffix in (".npz", ".csv", ".parquet", ".jsonl")
+IDS = {
+    "integers": np.arange(1000, 1200),
+    "integers as text": [str(n) for n in range(1000, 1200)],
+    "one of them text": ["x1", *(str(n) for n in range(1001, 1200))],
+    "25 digits": [f"{10**24 + n}" for n in range(200)],
+}
+
+
+@pytest.mark.parametrize("ids", IDS.values(), ids=IDS)
+def test_a_samples_side_is_the_same_in_every_format(tmp_path, ids):
+    frame = table(200).assign(id=ids)
+    split = [
+        split_samples(samples_of(frame["q_abs"], frame["is_in_range"], ids=frame["id"]))[0].keep.tolist()
     ]
-    assert all(split == splits[0] for split in splits)
+    for suffix in (".npz", ".csv", ".parquet", ".jsonl"):
+        path = write(tmp_path / f"f{suffix}", frame)
+        samples = read_q_abs(path, id_column="id", gate_dtype=GateDtype.FLOAT64)
+        split.append(split_samples(samples)[0].keep.tolist())
+    assert all(sides == split[0] for sides in split)
+    assert 60 < sum(split[0]) < 140
+
+
+def test_adding_a_text_id_moves_nobody(tmp_path):
+    rows = [f"{n}.0,true,{n}\n" for n in range(1000)]
+    keep = []
+    for more in ([], ["5.0,true,x1\n"]):
+        (tmp_path / "q.csv").write_text("".join(["q_abs,is_in_range,id\n", *rows, *more]))
+        samples = read_q_abs(tmp_path / "q.csv", id_column="id", gate_dtype=GateDtype.FLOAT32)
+        keep.append(split_samples(samples)[0].keep[:1000].tolist())
+    assert keep[0] == keep[1]
+
+
+def test_ids_of_any_length_and_half_a_surrogate_pair(tmp_path):
+    (tmp_path / "q.csv").write_text(f"q_abs,is_in_range,id\n1,true,{'1' * 5000}\n2,true,{'1' * 5001}\n")
+    samples = read_q_abs(tmp_path / "q.csv", id_column="id", gate_dtype=GateDtype.FLOAT32)
+    assert split_samples(samples)[2].n_repeated == 0
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"q_abs": 1, "is_in_range": true, "id": "\\ud800"}\n')
+    with pytest.raises(TauError, match=r"line 1, column id: '\\ud800' is not an integer or text"):
+        read_q_abs(path, id_column="id")
+    path.write_text('{"q_abs": 1, "is_in_range": true, "id": ' + "1" * 5000 + "}\n")
+    with pytest.raises(TauError, match="line 1 is no JSON"):
+        read_q_abs(path, id_column="id")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".npz", ".parquet"])
+def test_a_file_without_a_floating_type_must_be_told_the_gates(tmp_path, suffix):
+    frame = table(20)
+    if suffix in (".npz", ".parquet"):
+        frame["q_abs"] = np.arange(20)
+    path = write(tmp_path / f"q{suffix}", frame)
+    with pytest.raises(TauError, match=r"in which dtype the gate compares q_abs(.|\n)*--gate-dtype"):
+        read_q_abs(path)
+    assert read_q_abs(path, gate_dtype=GateDtype.FLOAT32).dtype == "float32"
+
+
+def test_a_tau_from_text_keeps_its_promise_in_a_float32_gate(tmp_path):
+    q = np.random.default_rng(0).exponential(size=2000).astype(np.float32)
+    q[:600] = np.float32(0.1) * 30  # a saturated head: ties that the next float64 would be rounded onto
+    q[600:] = np.minimum(q[600:], 2)
+    rows = [f"{float(value)!r},false\n" for value in q]
+    (tmp_path / "q.csv").write_text("".join(["q_abs,is_in_range\n", *rows]))
+    samples = read_q_abs(tmp_path / "q.csv", gate_dtype=GateDtype.FLOAT32)
+    found = recommend_tau_infer(samples, Requirement(max_fp=0.05))
+    assert strict_inference(np.ones_like(q), q, InferenceConfig(found.tau_infer)).bottom_mask.all()
 
 
 def test_labels_may_lie_in_another_file_of_another_format(tmp_path):
     frame = table()
     np.save(tmp_path / "q.npy", frame["q_abs"].to_numpy())
     labels = write(tmp_path / "labels.csv", frame[["is_in_range"]].rename(columns={"is_in_range": "ok"}))
-    samples = read_q_abs(tmp_path / "q.npy", labels=labels, label_column="ok")
+    samples = read_q_abs(tmp_path / "q.npy", labels=labels, label_column="ok")  # float64, as the file is
     assert count_taus(samples, TAUS).in_range.n == frame["is_in_range"].sum()
 
 
 def test_a_byte_order_mark_quotes_and_lines_in_cells(tmp_path):
     path = tmp_path / "q.csv"
     path.write_bytes('\ufeff"q_abs",note,is_in_range\r\n0.5,"a\nb",TRUE\r\n\r\nNaN,,false\r\n'.encode())
-    assert count_taus(read_q_abs(path), [1.0]).in_range.bottom == (1,)
+    assert count_taus(read_q_abs(path, gate_dtype=GateDtype.FLOAT32), [1.0]).in_range.bottom == (1,)
     path.write_bytes(b'q_abs,note,is_in_range\n0.5,"a\nb",true\n0.5,x,maybe\n')
     with pytest.raises(ValueError, match="line 4, column is_in_range: 'maybe' is not true or false"):
         read_q_abs(path)
@@ -101,6 +172,9 @@ TEXT = {
         ("q_abs,is_in_range\n0.1\n", "line 2 has 1 cells, line 1 has 2"),
         ("q,is_in_range\n0.1,true\n", "line 1 names column 'q_abs' 0 times"),
         ("q_abs,q_abs,is_in_range\n1,1,true\n", "line 1 names column 'q_abs' 2 times"),
+        ("q_abs,is_in_range\n1_0,true\n", "line 2, column q_abs: '1_0' is not a number"),
+        ("q_abs,is_in_range\n0.1,1\n", "line 2(.|\\n)*fix: +write true where the truth is in range"),
+        ("q_abs,is_in_range\n0.1\n", "fix: +give each row a cell for every column"),
         ("", "line 1 names column 'q_abs' 0 times"),
         ("q_abs,is_in_range\n", "q_abs has no values"),
         ("q_abs\n0.1\n\n0.2\n", "line 3 has 0 cells"),
@@ -118,6 +192,8 @@ TEXT = {
         ('{"q_abs": 1' + "0" * 400 + ', "is_in_range": true}\n', "line 1, column q_abs: 10000"),
         ('{"q_abs": 1}\n', "line 1 has no key 'is_in_range'"),
         ("[1]\n", "line 1 has no key 'q_abs'"),
+        ('{"q_abs": 1, "is_in_range": true, "q_abs": 2}\n', "line 1 is no JSON: a key is there twice"),
+        ("[" * 100_000 + "\n", "line 1 is no JSON"),
         ('{"q_abs": 1, "is_in_range": true}\n{"q_abs": 1,\n', "line 2 is no JSON"),
     ],
 }
@@ -145,6 +221,42 @@ def test_bytes_that_are_no_such_file(tmp_path, suffix):
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_arrays_that_are_none(tmp_path, suffix):
+    np.savez(tmp_path / "z.npz", q_abs=np.ones(3), is_in_range=np.ones(3, bool))
+    path = tmp_path / f"q{suffix}"
+    if suffix == ".npy":
+        (tmp_path / "z.npz").rename(path)
+    else:
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("q_abs", "plain bytes")
+    labels = write(tmp_path / "labels.csv", table(3)[["is_in_range"]])
+    with pytest.raises(TauError, match="q_abs is no array") as caught:
+        read_q_abs(path, labels=labels)
+    assert str(path) in str(caught.value)
+
+
+def test_damage_anywhere_in_a_file_is_a_tau_error(tmp_path):
+    q, labels = np.random.default_rng(0).random(500), np.ones(500, bool)
+    np.save(tmp_path / "q.npy", q)
+    np.savez_compressed(tmp_path / "q.npz", q_abs=q, is_in_range=labels)
+    np.save(tmp_path / "labels.npy", labels)
+    write(tmp_path / "q.parquet", pd.DataFrame({"q_abs": q, "is_in_range": labels}))
+    rng, refused = np.random.default_rng(1), 0
+    for name in ("q.npy", "q.npz", "q.parquet"):
+        path, whole = tmp_path / name, (tmp_path / name).read_bytes()
+        for _ in range(150):
+            damaged = bytearray(whole)
+            for place in rng.integers(0, rng.choice([150, len(damaged)]), 4):
+                damaged[place] = rng.integers(256)
+            path.write_bytes(damaged)
+            try:
+                read_q_abs(path, labels=tmp_path / "labels.npy")
+            except TauError as error:
+                refused += str(path) in str(error)
+    assert refused > 100
+
+
 def _arrays(folder, q, labels):
     np.save(folder / "q.npy", q)
     np.save(folder / "l.npy", labels)
@@ -155,7 +267,9 @@ def _arrays(folder, q, labels):
     ("q", "labels", "message"),
     [
         (np.ones(3), np.ones(3), "column is_in_range is float64; a cell must be true or false"),
-        (np.ones(3), np.ones(2, bool), "has 2 rows; .* has 3"),
+        (np.ones(3), np.ones(2, bool), "has 2 rows; .* has 3 rows"),
+        (np.ones((2, 3)), np.ones((3, 2), bool), r"has shape \(3, 2\); .* has shape \(2, 3\)"),
+        (np.ones((2, 3)), np.ones(6, bool), r"has 6 rows; .* has shape \(2, 3\)"),
         (np.array(["a"]), np.ones(1, bool), "column q_abs is <U1; a cell must be a number"),
         (np.array([{}]), np.ones(1, bool), "is no .npy of numbers"),
         (np.ones(0), np.ones(0, bool), "no values|is no .npy"),
@@ -172,6 +286,12 @@ def test_a_negative_value_of_an_npy_is_told_by_row(tmp_path):
     samples = _arrays(tmp_path, q, np.ones(q.size, bool))
     with pytest.raises(ValueError, match=rf"q_abs\[{CHUNK + 3}\] is -2(.|\n)*q\.npy"):
         count_taus(samples, [1.0])
+
+
+def test_arrays_of_any_one_shape_are_read_in_their_order(tmp_path):
+    q = np.arange(6.0).reshape(2, 3)
+    found = [chunk.q_abs.tolist() for chunk in _arrays(tmp_path, q, q > 2).chunks()]
+    assert found == [[0, 1, 2, 3, 4, 5]]
 
 
 def test_missing_values_of_parquet_are_no_faults(tmp_path):

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from invarlock.stats.exact import clopper_pearson_upper, most_events
+from invarlock.tau.errors import TauError
 from invarlock.tau.gate_dtype import GateDtype
 from invarlock.tau.recommend import recommend_tau_infer
 from invarlock.tau.recommendation_record import TauRecommendation
@@ -88,11 +90,34 @@ def test_faults_count_as_censored_samples_that_are_never_accepted():
     assert found.tau_infer == np.nextafter(np.sort(draw)[::-1][found.k], np.inf)
 
 
-def test_where_faults_leave_too_few_values_any_tau_does():
+def test_where_faults_leave_too_few_values_any_normal_tau_does():
     found = recommend_tau_infer(censored(np.float32([3.0] + [np.inf] * 99)), Requirement(max_fp=0.05))
     assert found.k == 1
-    assert found.tau_infer == np.nextafter(np.float32(0), np.float32(1))
+    assert found.tau_infer == np.finfo(np.float32).smallest_normal
     assert found.calibration.fp_cens == 0.01
+
+
+@pytest.mark.parametrize("dtype", GateDtype)
+def test_a_tau_is_a_normal_number_that_a_bundle_may_hold(dtype):
+    smallest = torch.finfo(getattr(torch, dtype.value)).smallest_normal
+    zeros = censored(np.zeros(400), gate_dtype=dtype)
+    found = recommend_tau_infer(zeros, FIVE_PERCENT)
+    assert (found.status, found.tau_infer) == ("ok", smallest)
+    assert "the smallest normal number" in found.statement
+    grid = [dtype.next_above(smallest / 2), dtype.next_above(smallest)]
+    assert recommend_tau_infer(zeros, FIVE_PERCENT, taus=grid).tau_infer == grid[1]
+    below = recommend_tau_infer(zeros, FIVE_PERCENT, taus=grid[:1])
+    assert (below.status, below.statement[:13]) == ("infeasible", "No normal tau")
+
+
+def test_rows_of_one_censored_sample_are_refused():
+    # 30 samples of 10 rows each: 300 rows would show 1 %, and break the promise in three draws of four.
+    draw, ids = np.repeat(np.random.default_rng(1).exponential(size=30), 10), np.repeat(np.arange(30), 10)
+    with pytest.raises(TauError, match="270 of 300 censored rows repeat the id of another"):
+        recommend_tau_infer(samples_of(draw, np.zeros(300, bool), ids=ids), Requirement(max_fp=0.01))
+    inside = np.append(np.zeros(300, bool), [True, True])  # of samples in range nothing is promised
+    draw, ids = np.random.default_rng(1).exponential(size=302), np.append(np.arange(300), [7, 7])
+    assert recommend_tau_infer(samples_of(draw, inside, ids=ids), Requirement(max_fp=0.01)).status == "ok"
 
 
 @pytest.mark.parametrize(("n", "status"), [(0, "insufficient_data"), (298, "insufficient_data"), (299, "ok")])
@@ -135,7 +160,16 @@ def test_a_ceiling_on_fn_in_without_samples_in_range_cannot_be_judged():
 def test_the_grid_gives_its_smallest_tau_at_or_above_the_exact_one():
     draw = np.random.default_rng(9).exponential(size=500)
     exact = recommend_tau_infer(censored(draw), FIVE_PERCENT).tau_infer
-    for grid in ([5.0, 0.1, exact, 9.0], [exact * 1.01, exact * 0.99, 7.0], np.linspace(0.1, 9, 50)):
+    k = most_events(ALPHA, 500)
+    around = np.sort(draw)[::-1][k - 2 : k + 4]  # the (k + 1)-th largest, those before it, and those after
+    near = [*np.nextafter(around, np.inf).tolist(), *around.tolist()]
+    for grid in (
+        [5.0, 0.1, exact, 9.0],
+        [exact * 1.01, exact * 0.99, 7.0],
+        np.linspace(0.1, 9, 50),
+        near,
+        around,
+    ):
         found = recommend_tau_infer(censored(draw), FIVE_PERCENT, taus=grid)
         assert found.tau_infer == min(tau for tau in grid if tau >= exact)
         assert found.grid == tuple(grid)
@@ -169,11 +203,13 @@ def test_many_chunks():
         ({"max_fp": 0.0}, "max_fp 0.0"),
         ({"max_fp": 1.0}, "max_fp 1.0"),
         ({"max_fp": np.nan}, "max_fp nan"),
+        ({"max_fp": None}, "max_fp None"),
+        ({"max_fp": 0.1, "max_fn": "0.1"}, "max_fn 0.1"),
         ({"max_fp": 0.1, "confidence": 1.0}, "confidence 1.0"),
         ({"max_fp": 0.1, "max_fn": -0.1}, "max_fn -0.1"),
         ({"max_fp": 0.1, "max_bottom": 1.1}, "max_bottom 1.1"),
     ],
 )
 def test_requirements_that_are_none(values, name):
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(TauError, match=name):
         Requirement(**values)

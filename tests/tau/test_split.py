@@ -1,8 +1,14 @@
+import hashlib
+import tracemalloc
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from invarlock.tau.calibrate import calibrate_tau_infer
+from invarlock.tau.errors import TauError
 from invarlock.tau.requirement import Requirement
+from invarlock.tau.sample_ids import keys_of
 from invarlock.tau.samples import CHUNK, samples_of
 from invarlock.tau.split import split_samples, splitmix64
 from invarlock.tau.sweep import count_taus
@@ -93,9 +99,61 @@ def test_splits_that_are_none(options, message):
         marked([1, 2, 3], **options)
 
 
-def test_ids_are_integers_or_text():
-    with pytest.raises(ValueError, match="ids are float64"):
-        marked([1.0, 2.0])
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([1.0, 2.0], "ids are float64"),
+        ([True, False], "ids are bool"),
+        (np.array(["a", None], object), "an id is None, of type NoneType"),
+        (np.array(["a", 1.0], object), "an id is 1.0, of type float"),
+        (np.array(["a", "\ud800"]), r"an id is '\\ud800', which is no text"),
+    ],
+)
+def test_ids_are_integers_or_text(ids, message):
+    with pytest.raises(TauError, match=message):
+        split_samples(samples_of([0.1, 0.2], [True, False], ids=ids))
+
+
+def test_the_key_of_an_id_is_of_the_id_alone():
+    top = 2**64
+    plain = {0: 0, 7: 7, -3: top - 3, 2**63: 2**63, top - 1: top - 1, -(2**63): 2**63}
+    for number, key in plain.items():
+        for ids in ([str(number)], np.array([str(number)], object), np.array([number], object), [number]):
+            assert keys_of(np.asarray(ids)).tolist() == [key]
+    for name in ("", "007", "+7", "-0", "3.0", " 7", "\u0667", str(top), str(-(2**63) - 1), "9" * 5000, "é"):
+        head = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+        assert keys_of(np.array([name, "7"], object)).tolist() == [head, 7]
+
+
+def test_object_ids_as_pandas_gives_them():
+    ids = [f"s{n}" for n in range(300)]
+    expected = split_samples(samples_of(np.ones(300), np.ones(300, bool), ids=ids))[0].keep.tolist()
+    for given in (pd.Series(ids), np.array(ids, object)):
+        assert (
+            split_samples(samples_of(np.ones(300), np.ones(300, bool), ids=given))[0].keep.tolist()
+            == expected
+        )
+
+
+def test_a_split_takes_few_bytes_a_row():
+    n = 1_000_000
+    samples = samples_of(np.ones(n), np.ones(n, bool), ids=np.arange(n))
+    tracemalloc.start()
+    split_samples(samples)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 13 * n
+
+
+def test_censored_rows_of_one_id_are_refused_on_either_side():
+    ids = np.append(np.arange(1000), [5])
+    samples = samples_of(np.random.default_rng(0).exponential(size=1001), np.zeros(1001, bool), ids=ids)
+    sides = set()
+    for seed in range(8):
+        sides.add(bool(split_samples(samples, seed=seed)[0].keep[5]))
+        with pytest.raises(TauError, match="1 of 1001 censored rows repeat the id"):
+            calibrate_tau_infer(samples, Requirement(max_fp=0.05), seed=seed)
+    assert sides == {True, False}
 
 
 def test_the_frozen_tau_is_told_on_the_other_split():

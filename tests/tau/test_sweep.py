@@ -10,6 +10,7 @@ from scipy import stats
 
 from invarlock.errors import InvarlockError
 from invarlock.tau.counts import TauCounts
+from invarlock.tau.errors import TauError
 from invarlock.tau.gate_dtype import GateDtype
 from invarlock.tau.metrics import tau_infer_sweep_from_q_abs
 from invarlock.tau.samples import CHUNK, samples_of
@@ -180,6 +181,12 @@ def test_shards_at_other_taus_do_not_add_up():
         count_taus(samples_of(q, labels), [1.0]) + count_taus(samples_of(q, labels), [2.0])
 
 
+def test_shards_in_another_dtype_do_not_add_up():
+    q, labels = draws(10)
+    with pytest.raises(TauError, match="in another dtype"):
+        count_taus(samples_of(q, labels), [1.0]) + count_taus(samples_of(np.float32(q), labels), [1.0])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -190,6 +197,8 @@ def test_shards_at_other_taus_do_not_add_up():
         ({"is_in_range": [1.0, 0.0]}, "is_in_range is float64, not boolean"),
         ({"q_abs": [0.1, -0.2]}, r"q_abs\[1\] is -0.2; \|Q\| is not negative"),
         ({"q_abs": [0.1, -math.inf]}, r"q_abs\[1\] is -inf"),
+        ({"q_abs": np.ma.masked_equal([0.1, 9.0], 9.0)}, "q_abs has masked values"),
+        ({"is_in_range": np.ma.masked_array([True, False], [False, True])}, "is_in_range has masked values"),
         ({"q_abs": ["a", "b"]}, "q_abs is <U1, not float"),
         ({"q_abs": [True, False]}, "q_abs is bool, not float"),
         ({"q_abs": np.ones(2, np.complex64)}, "q_abs is complex64"),
@@ -215,6 +224,17 @@ def test_what_cannot_be_swept_is_a_value_error_that_says_which(change, message):
     with pytest.raises(ValueError, match=message) as caught:
         tau_infer_sweep_from_q_abs(**arguments)
     assert isinstance(caught.value, InvarlockError)
+
+
+def test_a_negative_value_that_the_gate_would_round_to_0_is_refused():
+    samples = samples_of([0.5, -1e-60], [True, False], gate_dtype=GateDtype.FLOAT32)
+    with pytest.raises(TauError, match=r"q_abs\[1\] is -1e-60"):
+        count_taus(samples, [0.5])
+
+
+def test_a_masked_array_without_a_masked_value_is_an_array():
+    found = tau_infer_sweep_from_q_abs(np.ma.masked_array([0.1, 0.2]), is_in_range=[True, True], taus=[0.15])
+    assert found["fn_in"] == [0.5]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 
 from invarlock.errors import InvarlockError, StoreError
+from invarlock.tau.counts import ClassCounts, TauCounts
+from invarlock.tau.errors import TauError
+from invarlock.tau.gate_dtype import GateDtype
 from invarlock.tau.metrics import tau_infer_sweep_from_q_abs, write_tau_infer_sweep
 from invarlock.tau.sweep_files import checked_sweep
 from invarlock.tau.sweep_record import counts_of, sweep_of
@@ -93,6 +96,66 @@ def test_curves_that_contradict_their_counts_are_refused(tmp_path, curves, key, 
         write_tau_infer_sweep(tmp_path, {**curves, key: value})
     assert isinstance(caught.value, InvarlockError)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"n": 2, "n_fault": 0, "bottom": (2, 1)}, "counts on the bottom grow with tau"),
+        ({"n": 2, "n_fault": 2, "bottom": (1, 1)}, "faults are some of the bottom"),
+        ({"n": 2, "n_fault": 3, "bottom": (2, 2)}, "faults are some of the bottom"),
+    ],
+)
+@pytest.mark.parametrize("side", ["in_range", "censored"])
+def test_consistent_curves_of_counts_that_no_samples_can_have_are_refused(side, counts, message):
+    sides = {"in_range": ClassCounts(n=3, n_fault=0, bottom=(1, 2)), "censored": None}
+    sides |= {"censored": sides["in_range"], side: ClassCounts.model_construct(**counts)}
+    unchecked = TauCounts.model_construct(dtype=GateDtype.FLOAT64, taus=(0.1, 1.0), **sides)
+    with pytest.raises(TauError, match=f"curves: .*{message}"):
+        checked_sweep(sweep_of(unchecked).model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fn_in_count": [0, 2], "fn_in": [0.0, 2.0]},  # more than there are
+        {"n_fault_cens": -1, "n_fault": -1},
+        {"n_in": -1, "n": 0},
+        {"n_in": 2**70, "n": 2**70 + 1},
+        {"fn_in_count": [0], "fn_in": [0.0]},
+        {"taus": [], "taus_compared": []},
+        {"taus": [0.0, 1.0], "taus_compared": [0.0, 1.0]},
+        {"taus": [0.1, 0.1], "taus_compared": [0.1, 0.1]},  # one tau, two counts
+        {"dtype": "float16", "taus": [1e-9, 1.0], "taus_compared": [0.0, 1.0]},
+    ],
+    ids=str,
+)
+def test_counts_that_no_samples_can_have_are_refused(tmp_path, changes):
+    curves = tau_infer_sweep_from_q_abs([0.5, 0.5], is_in_range=[True, False], taus=[0.1, 1.0])
+    with pytest.raises(TauError, match="curves: "):
+        write_tau_infer_sweep(tmp_path, {**curves, **changes})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interval_of_another_scipy_is_the_same_and_another_interval_is_not(curves):
+    def moved(by):
+        return [[low, high * (1 - by)] for low, high in curves["fp_cens_interval"]]
+
+    checked_sweep({**curves, "fp_cens_interval": moved(1e-15)})
+    with pytest.raises(TauError, match="curves: fp_cens_interval is not"):
+        checked_sweep({**curves, "fp_cens_interval": moved(1e-6)})
+    with pytest.raises(TauError, match="curves: fp_cens_interval is not"):
+        checked_sweep({**curves, "fp_cens_interval": [None, *moved(0)[1:]]})
+
+
+@pytest.mark.parametrize("name", ["tau_infer_sweep.json", "tau_infer_sweep.md"])
+def test_where_one_file_cannot_be_written_the_other_keeps_what_it_had(tmp_path, curves, name):
+    other = {"tau_infer_sweep.json", "tau_infer_sweep.md"} - {name}
+    (tmp_path / other.pop()).write_text("old")
+    (tmp_path / name).mkdir()
+    with pytest.raises(StoreError, match="a folder has this name"):
+        write_tau_infer_sweep(tmp_path, curves)
+    assert sorted(path.read_text() if path.is_file() else "" for path in tmp_path.iterdir()) == ["", "old"]
 
 
 def test_a_folder_that_is_a_file_is_told(tmp_path, curves):

@@ -58,6 +58,10 @@ def test_most_of_the_traffic_is_worth_a_warning(q):
     assert tau_train_by_multiple(samples(q), 1e-3, 2).warnings == ()
     (warning,) = tau_train_by_multiple(samples(q), 1e-3, 1000).warnings
     assert "most of the traffic" in warning
+    half = samples(np.array([0.1, 0.2, 1.0, 1.0]))
+    assert tau_train_by_multiple(half, 0.1, 10).warnings == ()  # exactly half
+    more = samples(np.array([0.1, 0.2, 0.3, 1.0, 1.0]))
+    assert tau_train_by_multiple(more, 0.1, 10).warnings != ()
 
 
 @pytest.mark.parametrize("quantile", [0.001, 0.01, 0.5, 0.999])
