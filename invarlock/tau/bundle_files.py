@@ -20,8 +20,10 @@ _LISTED = (METADATA, MODEL)
 
 def ensure_free(folder: Path) -> None:
     """TauError when a bundle cannot get the name ``folder``: it is none, or something is there already."""
-    if folder.name in ("", ".."):
-        raise TauError(f"'{folder}' is no name for a bundle", fix="name a new folder, such as bundles/dose-1")
+    if folder.name in ("", "..") or "\0" in str(folder):
+        raise TauError(
+            f"{str(folder)!r} is no name for a bundle", fix="name a new folder, such as bundles/dose-1"
+        )
     try:
         if any(folder.iterdir()):
             raise _taken(folder)
@@ -29,6 +31,8 @@ def ensure_free(folder: Path) -> None:
         return
     except NotADirectoryError as error:
         raise _taken(folder) from error
+    except OSError as error:
+        raise _unusable("the folder of the bundle cannot be looked into", folder, error) from error
 
 
 def publish(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -46,13 +50,18 @@ def publish(folder: Path, files: Mapping[str, bytes]) -> None:
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise _taken(folder) from error
-        raise StoreError(f"the bundle cannot be put in place: {error.strerror}", where=folder) from error
+        raise _unusable("the bundle cannot be put in place", folder, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
 def read_verified(folder: Path) -> dict[str, bytes]:
-    """The listed files, each with the hash that SHA256SUMS gives it. TauError when anything was changed."""
+    """The listed files, each with the hash that SHA256SUMS gives it.
+
+    TauError when there is no bundle or anything was changed, StoreError when it cannot be read.
+    """
+    if "\0" in str(folder):
+        raise TauError(f"{str(folder)!r} is no name of a bundle", fix="name the folder that was exported")
     try:
         listed = (folder / CHECKSUMS).read_bytes()
         files = {name: (folder / name).read_bytes() for name in _LISTED}
@@ -60,6 +69,8 @@ def read_verified(folder: Path) -> dict[str, bytes]:
         raise TauError(
             f"no bundle: {Path(error.filename).name} is absent", where=folder, fix="export it anew"
         ) from error
+    except OSError as error:
+        raise _unusable("the bundle cannot be read", folder, error) from error
     if listed != checksums(files):
         raise altered(folder, f"its files are not those that {CHECKSUMS} lists")
     return files
@@ -73,6 +84,12 @@ def checksums(files: Mapping[str, bytes]) -> bytes:
 def altered(folder: Path, how: str) -> TauError:
     """The refusal of a bundle that is not as it was exported."""
     return TauError(f"the bundle was altered: {how}", where=folder, fix="fetch or export it anew")
+
+
+def _unusable(what: str, folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{what}: {error.strerror}", where=folder, fix="check its path, and that you may read and write there"
+    )
 
 
 def _taken(folder: Path) -> TauError:

@@ -22,6 +22,7 @@ from invarlock.tau.thresholds import Thresholds
 
 OUTPUTS = StrictInference._fields
 PAIR = ("gate/P", "gate/Q")
+_SEAL = "invarlock.metadata_sha256"
 Graph = Any  # an onnx.ModelProto
 
 
@@ -66,6 +67,18 @@ def joined(model: Graph, gate: Graph) -> Graph:
         noted.ClearField("metadata_props")  # stack traces, with the paths of source files
     optional("onnx.checker").check_model(graph, full_check=True)
     return graph
+
+
+def sealed(graph: Graph, digest: str) -> bytes:
+    """The bytes of the model file, with the digest of what the metadata say of it. Equal graphs give equal bytes."""
+    optional("onnx.helper").set_model_props(graph, {_SEAL: digest})
+    data: bytes = graph.SerializeToString(deterministic=True)
+    return data
+
+
+def seal_of(graph: Graph) -> str | None:
+    """The digest that :func:`sealed` put there; None when there is none."""
+    return {entry.key: entry.value for entry in graph.metadata_props}.get(_SEAL)
 
 
 def cut_gate(graph: Graph) -> Graph:

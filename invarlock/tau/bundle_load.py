@@ -12,14 +12,12 @@ from pydantic import ValidationError
 
 from invarlock.digests import sha256_hex
 from invarlock.tau.bundle_files import METADATA, MODEL, altered, read_verified
-from invarlock.tau.bundle_graph import OUTPUTS
+from invarlock.tau.bundle_graph import OUTPUTS, seal_of
 from invarlock.tau.bundle_probe import probe_gate
 from invarlock.tau.bundle_record import BundleMetadata
 from invarlock.tau.errors import TauError
-from invarlock.tau.inference_config import InferenceConfig
 from invarlock.tau.onnx_packages import open_session, optional, run_session
 from invarlock.tau.strict import StrictInference
-from invarlock.tau.thresholds import thresholds_in
 
 
 class Bundle:
@@ -39,9 +37,11 @@ class Bundle:
 
 
 def load_bundle(folder: str | os.PathLike[str]) -> Bundle:
-    """Check every hash, probe the graph at the thresholds that the metadata claim, and open it.
+    """Check every hash, probe the graph at its thresholds in this runtime, and open it.
 
-    TauError when a file is absent or was edited, also when its checksum was made to fit. Needs the extra ``onnx``.
+    TauError when a file is absent or was edited; the metadata also when the hashes of both files were made to fit, for
+    the model holds theirs. Whoever edits the model too can forge a bundle: it is not signed. StoreError when it cannot
+    be read. Needs the extra ``onnx``.
     """
     path = Path(folder)
     files = read_verified(path)
@@ -57,10 +57,10 @@ def load_bundle(folder: str | os.PathLike[str]) -> Bundle:
 
 def _check_gate(path: Path, metadata: BundleMetadata, model: bytes) -> None:
     onnx = optional("onnx")
-    config = InferenceConfig(metadata.tau_infer, metadata.tau_train)
-    if thresholds_in(metadata.dtype, config).use_gap != metadata.use_gap:
-        raise altered(path, f"use_gap is {metadata.use_gap}, which its thresholds are not")
     try:
-        probe_gate(onnx.load_model_from_string(model), config, metadata.dtype)
+        graph = onnx.load_model_from_string(model)
     except optional("google.protobuf.message").DecodeError as error:
         raise altered(path, f"{MODEL} is no ONNX file") from error
+    if seal_of(graph) != metadata.digest():
+        raise altered(path, f"{METADATA} is not what {MODEL} was exported with")
+    probe_gate(graph, metadata.config, metadata.dtype)

@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from invarlock.digests import digest_of
 from invarlock.record import Record
 from invarlock.tau.gate_dtype import GateDtype
+from invarlock.tau.inference_config import InferenceConfig
 from invarlock.tau.requirement import Requirement
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -28,15 +30,18 @@ class Gauge(Record):
 class Calibration(Record):
     """Where tau_infer comes from: SHA-256 of the sweep's JSON file, and the split it was made on.
 
-    requirement: what tau_infer was recommended for, None when it was chosen otherwise, such as a quantile.
+    dtype: in which |Q| was compared there; requirement: what tau_infer was recommended for, None when it was chosen
+    otherwise, such as a quantile; tau_infer: the one that was chosen, None when not said.
     """
 
     sweep_sha256: Sha256
+    dtype: GateDtype
     requirement: Requirement | None
     split: str
+    tau_infer: float | None = None
 
 
-class BundleMetadata(Record):
+class BundleDescription(Record):
     """tau_infer, tau_train: as configured; the graph compares with them as ``dtype``, that of P and Q, rounds them.
 
     use_gap: whether any |Q| can lie in the gap. calibration: None when the exporter was told of none.
@@ -47,5 +52,19 @@ class BundleMetadata(Record):
     use_gap: bool
     dtype: GateDtype
     gauge: Gauge
-    model_sha256: Sha256
     calibration: Calibration | None
+
+    @property
+    def config(self) -> InferenceConfig:
+        """The thresholds. TauError when no gate has such."""
+        return InferenceConfig(self.tau_infer, self.tau_train)
+
+    def digest(self) -> str:
+        """SHA-256 of everything but the model's, which the model itself can therefore hold."""
+        return digest_of(self.model_dump(mode="json", exclude={"model_sha256"}))
+
+
+class BundleMetadata(BundleDescription):
+    """A description, and the SHA-256 of the model file that it is of."""
+
+    model_sha256: Sha256

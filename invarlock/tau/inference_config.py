@@ -40,7 +40,10 @@ class InferenceConfig:
 
 
 def _threshold(name: str, value: object) -> float:
-    number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    except OverflowError:  # an integer that no float holds
+        number = math.inf
     if not 0 < number < math.inf:
-        raise TauError(f"{name} {value!r} is not a finite number above 0", where=name, fix="such as 1e-5")
+        raise TauError(f"{name} {value!r} is not a finite float above 0", where=name, fix="such as 1e-5")
     return number

@@ -29,7 +29,9 @@ def open_session(model: bytes) -> Any:
     try:
         return runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
     except _failures() as error:
-        raise TauError(f"onnxruntime cannot load the model: {error}") from error
+        raise TauError(
+            f"onnxruntime cannot load the model: {error}", fix="export the bundle anew, with this onnxruntime"
+        ) from error
 
 
 def run_session(

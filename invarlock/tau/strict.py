@@ -44,15 +44,20 @@ def strict_inference(
 ) -> StrictInference[NDArray[Any]]:
     """Decode numpy arrays of numerators and denominators, of any equal shape and one floating type.
 
-    TauError (a ValueError) on other shapes and types, and when tau_infer underflows to 0 in that type.
+    TauError (a ValueError) on anything else, and when tau_infer underflows to 0 in that type.
     """
-    thresholds = thresholds_for(p, q, config)
+    thresholds = thresholds_for(p, q, config, np.ndarray)
     with np.errstate(all="ignore"):  # what overflows or is not a number is what the masks tell
         return masks(p, q, thresholds, np)
 
 
-def thresholds_for(p: Any, q: Any, config: InferenceConfig) -> Thresholds:
-    """``config`` in the type of P and Q. TauError when they do not pair, or the type cannot hold it."""
+def thresholds_for(p: Any, q: Any, config: InferenceConfig, kind: type) -> Thresholds:
+    """``config`` in the type of P and Q. TauError when they are not of ``kind``, do not pair, or cannot hold it."""
+    for name, array in (("P", p), ("Q", q)):
+        if not isinstance(array, kind):
+            raise TauError(
+                f"{name} is {type(array).__name__}, no {kind.__name__}", fix=f"give a {kind.__name__}"
+            )
     if p.shape != q.shape:
         raise TauError(
             f"P has shape {tuple(p.shape)} and Q has {tuple(q.shape)}", fix="a head gives one P for each Q"

@@ -11,4 +11,4 @@ from invarlock.tau.strict import StrictInference, masks, thresholds_for
 
 def strict_inference_torch(p: Tensor, q: Tensor, config: InferenceConfig) -> StrictInference[Tensor]:
     """:func:`invarlock.tau.strict.strict_inference` for tensors, on their device. Raises as it does."""
-    return masks(p, q, thresholds_for(p, q, config), torch)
+    return masks(p, q, thresholds_for(p, q, config, Tensor), torch)

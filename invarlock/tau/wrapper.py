@@ -8,6 +8,7 @@ from invarlock.tau.errors import TauError
 from invarlock.tau.inference_config import InferenceConfig
 from invarlock.tau.strict import StrictInference
 from invarlock.tau.strict_torch import strict_inference_torch
+from invarlock.tau.thresholds import ensure_config
 
 
 class SCMInferenceWrapper(nn.Module):
@@ -17,11 +18,13 @@ class SCMInferenceWrapper(nn.Module):
     ``fault_mask``, ``semantic_bottom_mask`` and ``bottom_provenance``; in ``train()`` it gives the raw (P, Q)
     and the three are None. Threads that share a wrapper use :meth:`infer`, which keeps nothing.
 
-    TauError (a ValueError) when the model gives anything else, and as :func:`strict_inference_torch`.
+    TauError (a ValueError) when ``config`` is no InferenceConfig, when the model gives anything else, and as
+    :func:`strict_inference_torch`.
     """
 
     def __init__(self, model: nn.Module, config: InferenceConfig) -> None:
         super().__init__()
+        ensure_config(config)
         self.model = model
         self.config = config
         self._keep(None)

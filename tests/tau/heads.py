@@ -37,3 +37,24 @@ class Gives(nn.Module):
 
     def forward(self, *_: Tensor) -> object:
         return self.output
+
+
+class ZeroesWhenExported(nn.Module):
+    """A model that torch exports to another than it runs: |Q| below 0.5 becomes 0 there."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        p, q = x[..., 0], x[..., 1]
+        if torch.compiler.is_exporting():
+            q = torch.where(q.abs() < 0.5, q * 0, q)
+        return p, q
+
+
+class Casts(nn.Module):
+    """Gives its input in another type."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.to(self.dtype)

@@ -10,30 +10,31 @@ import torch
 from torch import nn
 
 from invarlock.digests import sha256_hex
+from invarlock.errors import StoreError
 from invarlock.tau.bundle import export_bundle
 from invarlock.tau.bundle_files import publish
 from invarlock.tau.bundle_load import load_bundle
-from invarlock.tau.bundle_record import Calibration, Gauge
 from invarlock.tau.errors import TauError
+from invarlock.tau.gate_dtype import GateDtype
 from invarlock.tau.inference_config import InferenceConfig
-from invarlock.tau.requirement import Requirement
 from invarlock.tau.strict import StrictInference
 from invarlock.tau.wrapper import SCMInferenceWrapper
-from tests.tau.conftest import TAUS
+from tests.tau.conftest import CALIBRATION, GAUGE, TAUS
 from tests.tau.hard_values import hard_pairs
-from tests.tau.heads import Gives, RationalHead, TinyModel
+from tests.tau.heads import Casts, Gives, RationalHead, TinyModel, ZeroesWhenExported
 
 CONFIG = InferenceConfig(*TAUS)
 X = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
 
 
-def refuses(wrapped, inputs, out, config=None):
+def refuses(wrapped, inputs, out, config=None, **told):
     with pytest.raises(TauError) as error:
-        export_bundle(wrapped, inputs, out, config)
+        export_bundle(wrapped, inputs, out, config, **told)
+    assert error.value.fix
     return str(error.value)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_the_bundle_gates_as_the_wrapper_does_on_hard_values(exported, dtype):
     bundle = load_bundle(exported(dtype))
     x = torch.stack(hard_pairs(dtype, TAUS), dim=-1)
@@ -44,19 +45,24 @@ def test_the_bundle_gates_as_the_wrapper_does_on_hard_values(exported, dtype):
     assert set(eager.bottom_provenance.tolist()) == {0, 1, 2, 3}
 
 
-def test_a_model_is_shipped_whole_and_its_modes_are_put_back(tmp_path):
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A model in its training mode, the modes of its modules before the export, and its bundle."""
     wrapped = SCMInferenceWrapper(TinyModel(), CONFIG).train()
     wrapped.model.head.eval()
     modes = [module.training for module in wrapped.modules()]
-    gauge = Gauge(head="tiny", normalisation="inputs standardised")
-    calibration = Calibration(
-        sweep_sha256=sha256_hex(b"sweep"), requirement=Requirement(max_fp=0.01), split="held_out"
-    )
-    folder = export_bundle(
-        wrapped, (X,), tmp_path / "bundle_dir", CONFIG, gauge=gauge, calibration=calibration
-    )
+    out = tmp_path_factory.mktemp("tiny") / "bundle_dir"
+    return wrapped, modes, export_bundle(wrapped, (X,), out, CONFIG, gauge=GAUGE, calibration=CALIBRATION)
 
+
+@pytest.mark.slow
+def test_modes_are_put_back(tiny):
+    wrapped, modes, _ = tiny
     assert [module.training for module in wrapped.modules()] == modes
+
+
+def test_a_bundle_is_three_files(exported):
+    folder = exported("float32")
     assert sorted(path.name for path in folder.iterdir()) == ["SHA256SUMS", "metadata.json", "model.onnx"]
     subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, check=True)
     written = json.loads((folder / "metadata.json").read_text())
@@ -76,24 +82,35 @@ def test_a_model_is_shipped_whole_and_its_modes_are_put_back(tmp_path):
             "sweep_sha256": sha256_hex(b"sweep"),
             "requirement": {"max_fp": 0.01, "confidence": 0.95, "max_fn": None, "max_bottom": None},
             "split": "held_out",
+            "dtype": "float32",
+            "tau_infer": 1e-5,
         },
     }
     assert str(Path(__file__).parent).encode() not in model  # no paths of the machine that exported it
     assert b"site-packages" not in model
 
+    outputs = {output.name: output for output in onnx.load(folder / "model.onnx").graph.output}
+    assert tuple(outputs) == StrictInference._fields
+    assert {output.type.tensor_type.shape.dim[0].dim_param for output in outputs.values()} == {"batch"}
+
+
+@pytest.mark.slow
+def test_a_loaded_model_answers_as_the_wrapper_does(tiny):
+    _, _, folder = tiny
     bundle = load_bundle(folder)
-    assert (bundle.metadata.gauge, bundle.metadata.calibration) == (gauge, calibration)
-    wrapped.eval()
+    assert (bundle.metadata.gauge, bundle.metadata.calibration) == (GAUGE, CALIBRATION)
+    wrapped = SCMInferenceWrapper(TinyModel(), CONFIG).eval()
     for size in (1, 4, 9):  # whatever the size of the example
         x = torch.randn(size, 3)
         eager, found = wrapped.infer(x), bundle(x.numpy())
         np.testing.assert_allclose(found.decoded, eager.decoded.detach().numpy(), rtol=1e-3)
         assert found.bottom_mask.tolist() == eager.bottom_mask.tolist()
-    outputs = {output.name: output for output in onnx.load(folder / "model.onnx").graph.output}
-    assert tuple(outputs) == StrictInference._fields
-    assert {output.type.tensor_type.shape.dim[0].dim_param for output in outputs.values()} == {"batch"}
 
-    again = export_bundle(wrapped, (X,), tmp_path / "again", gauge=gauge, calibration=calibration)
+
+@pytest.mark.slow
+def test_the_same_model_gives_the_same_bytes(tiny, tmp_path):
+    wrapped, _, folder = tiny
+    again = export_bundle(wrapped, (X,), tmp_path / "again", gauge=GAUGE, calibration=CALIBRATION)
     for name in ("SHA256SUMS", "metadata.json", "model.onnx"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
 
@@ -113,11 +130,38 @@ def test_a_config_that_is_not_the_wrappers_is_refused(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_what_is_no_wrapper_or_no_config_is_refused(tmp_path):
+    assert "RationalHead is no SCM" in refuses(RationalHead(), (torch.ones(2, 2),), tmp_path / "b")
+    wrapped = SCMInferenceWrapper(RationalHead(), CONFIG)
+    assert "1e-05 is not" in refuses(wrapped, (torch.ones(2, 2),), tmp_path / "b", 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"dtype": GateDtype.FLOAT64}, "compared |Q| in float64, the gate compares it in float32"),
+        ({"tau_infer": 1.1e-5}, "chose tau_infer 1.1e-05"),
+    ],
+)
+def test_the_calibration_of_another_gate_is_refused(tmp_path, changes, said):
+    wrapped = SCMInferenceWrapper(RationalHead(), CONFIG)
+    calibration = CALIBRATION.model_copy(update=changes)
+    assert said in refuses(wrapped, (torch.ones(2, 2),), tmp_path / "b", calibration=calibration)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_model_that_is_exported_to_another_is_refused(tmp_path):
+    wrapped = SCMInferenceWrapper(ZeroesWhenExported(), CONFIG)
+    x = torch.tensor([[1.0, 1.0], [1.0, 9e-4], [1.0, 2e-4], [1.0, 5e-5]])
+    assert "than torch for the example's sample (1,)" in refuses(wrapped, (x,), tmp_path / "b")
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_a_half_head_is_refused(tmp_path, dtype):
     wrapped = SCMInferenceWrapper(RationalHead(), CONFIG)
-    said = refuses(wrapped, (torch.ones(2, 2, dtype=getattr(torch, dtype)),), tmp_path / "b")
-    assert "p.float(), q.float()" in said
+    wrapped.model = nn.Sequential(Casts(getattr(torch, dtype)), wrapped.model)
+    assert "p.float(), q.float()" in refuses(wrapped, (torch.ones(2, 2),), tmp_path / "b")
 
 
 def test_a_subnormal_tau_is_refused(tmp_path):
@@ -139,12 +183,22 @@ def test_a_tau_that_underflows_is_refused(tmp_path):
     assert "underflows to 0 in float32" in refuses(wrapped, (torch.ones(2, 2),), tmp_path / "b")
 
 
+@pytest.mark.parametrize(
+    "x",
+    [torch.ones(2, 2, dtype=torch.bfloat16), torch.ones(2, 2).to_sparse(), torch.ones(2, 2, device="meta")],
+)
+def test_inputs_that_numpy_cannot_hold_are_refused(tmp_path, x):
+    wrapped = SCMInferenceWrapper(nn.Sequential(Casts(torch.float32), RationalHead()), CONFIG)
+    assert "numpy cannot hold" in refuses(wrapped, (x,), tmp_path / "b")
+
+
 @pytest.mark.parametrize("inputs", [(), torch.ones(2, 2), (np.ones((2, 2)),), None])
 def test_example_inputs_must_be_tensors(tmp_path, inputs):
     wrapped = SCMInferenceWrapper(RationalHead(), CONFIG)
     assert "example_inputs" in refuses(wrapped, inputs, tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_a_model_that_torch_cannot_export_is_refused_and_its_modes_are_put_back(tmp_path):
     class Branches(nn.Module):
         def forward(self, x):
@@ -158,8 +212,10 @@ def test_a_model_that_torch_cannot_export_is_refused_and_its_modes_are_put_back(
 
 
 def test_a_model_without_a_pair_is_refused(tmp_path):
-    wrapped = SCMInferenceWrapper(Gives(torch.ones(3)), CONFIG)
+    wrapped = SCMInferenceWrapper(Gives(torch.ones(3)), CONFIG).train()
     assert "pair" in refuses(wrapped, (torch.ones(3),), tmp_path / "b")
+    assert wrapped.training
+    assert wrapped.model.training
 
 
 def test_a_name_that_is_taken_or_none_is_refused(tmp_path, exported):
@@ -169,7 +225,7 @@ def test_a_name_that_is_taken_or_none_is_refused(tmp_path, exported):
     (tmp_path / "full/note").write_text("mine")
     for out in (exported("float32"), tmp_path / "file", tmp_path / "full"):
         assert "never overwritten" in refuses(wrapped, (torch.ones(2, 2),), out)
-    for out in (".", "..", tmp_path / "full/..", ""):
+    for out in (".", "..", tmp_path / "full/..", "", tmp_path / "a\0b"):
         assert "no name" in refuses(wrapped, (torch.ones(2, 2),), out)
     assert (tmp_path / "full/note").read_text() == "mine"
 
@@ -188,3 +244,19 @@ def test_a_missing_package_is_named_with_its_install_command(tmp_path, monkeypat
     said = refuses(SCMInferenceWrapper(RationalHead(), CONFIG), (torch.ones(2, 2),), tmp_path / "b")
     assert f"needs the package {module}," in said
     assert "pip install 'invarlock-calibration[onnx]'" in said
+
+
+@pytest.mark.parametrize("module", ["onnx", "onnxruntime"])
+def test_a_package_missing_at_the_load_is_named_with_its_install_command(exported, monkeypatch, module):
+    folder = exported("float32")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(TauError, match=f"needs the package {module},") as error:
+        load_bundle(folder)
+    assert "pip install 'invarlock-calibration[onnx]'" in str(error.value)
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path):
+    wrapped = SCMInferenceWrapper(RationalHead(), CONFIG)
+    with pytest.raises(StoreError, match="looked into") as error:
+        export_bundle(wrapped, (torch.ones(2, 2),), tmp_path / ("b" * 300))
+    assert error.value.fix

@@ -6,7 +6,9 @@ import onnx
 import pytest
 
 from invarlock.digests import sha256_hex
+from invarlock.errors import StoreError
 from invarlock.tau.bundle_files import checksums
+from invarlock.tau.bundle_graph import sealed
 from invarlock.tau.bundle_load import load_bundle
 from invarlock.tau.errors import TauError
 
@@ -25,6 +27,13 @@ def reseal(folder):
 def edit_metadata(folder, **changes):
     path = folder / "metadata.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def put_model(folder, data):
+    """Another model, and every hash of a file made to fit it."""
+    (folder / "model.onnx").write_bytes(data)
+    edit_metadata(folder, model_sha256=sha256_hex(data))
+    reseal(folder)
 
 
 def refused(folder):
@@ -64,30 +73,54 @@ def test_a_checksum_file_that_lists_anything_else_is_refused(bundle, line):
     assert "altered" in refused(bundle)
 
 
-def test_metadata_that_another_tau_was_written_into_are_refused_though_the_checksum_fits(bundle):
-    for changes in ({"tau_infer": 2e-5}, {"tau_train": 2e-4}, {"dtype": "float64"}):
-        before = (bundle / "metadata.json").read_bytes()
-        edit_metadata(bundle, **changes)
-        reseal(bundle)
-        assert "exported gate" in refused(bundle) or "cannot run" in refused(bundle)
-        (bundle / "metadata.json").write_bytes(before)
-    for changes in ({"use_gap": False}, {"model_sha256": "0" * 64}, {"extra": 1}, {"tau_infer": None}):
-        before = (bundle / "metadata.json").read_bytes()
-        edit_metadata(bundle, **changes)
-        reseal(bundle)
-        assert "altered" in refused(bundle)
-        (bundle / "metadata.json").write_bytes(before)
-
-
-def test_thresholds_that_no_gate_has_are_refused(bundle):
-    edit_metadata(bundle, tau_infer=-1.0)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tau_infer": 2e-5},
+        {"tau_infer": 1e-5 + 1e-14},  # the same in float32
+        {"tau_infer": -1.0},
+        {"tau_infer": None},
+        {"tau_train": 2e-4},
+        {"tau_train": None},
+        {"dtype": "float64"},
+        {"use_gap": False},
+        {"model_sha256": "0" * 64},
+        {"extra": 1},
+        {"gauge": {"head": "RationalHead", "normalisation": "none", "magnitude_convention": "abs(Q)"}},
+        {
+            "calibration": {
+                "sweep_sha256": "0" * 64,
+                "dtype": "float32",
+                "requirement": {"max_fp": 1e-6},
+                "split": "held_out",
+            }
+        },
+    ],
+)
+def test_edited_metadata_are_refused_though_the_checksum_fits(bundle, changes):
+    edit_metadata(bundle, **changes)
     reseal(bundle)
-    assert "-1.0" in refused(bundle)
+    assert "altered" in refused(bundle)
 
 
 def test_a_model_without_a_gate_is_refused_though_every_hash_fits(bundle):
-    for data in (b"no model", onnx.ModelProto().SerializeToString() + b"\x10\x01"):
-        (bundle / "model.onnx").write_bytes(data)
-        edit_metadata(bundle, model_sha256=sha256_hex(data))
-        reseal(bundle)
-        assert "no gate" in refused(bundle) or "no ONNX" in refused(bundle)
+    seal = load_bundle(bundle).metadata.digest()
+    for data, said in ((b"no model", "no ONNX file"), (sealed(onnx.ModelProto(), seal), "no gate")):
+        put_model(bundle, data)
+        assert said in refused(bundle)
+
+
+def test_a_gate_that_gates_otherwise_is_refused_though_every_hash_fits(bundle):
+    graph = onnx.load(bundle / "model.onnx")
+    less = next(node for node in graph.graph.node if node.op_type == "Less")
+    less.op_type = "LessOrEqual"
+    put_model(bundle, graph.SerializeToString())
+    assert "the exported gate gives" in refused(bundle)
+
+
+def test_a_name_that_no_file_can_have(tmp_path):
+    with pytest.raises(TauError, match="no name"):
+        load_bundle(f"{tmp_path}/a\0b")
+    with pytest.raises(StoreError, match="cannot be read") as error:
+        load_bundle(tmp_path / ("b" * 300))
+    assert error.value.fix

@@ -109,12 +109,26 @@ def test_a_threshold_that_overflows_is_an_error():
         (np.ones(2, np.float32), np.ones(2), "one floating type"),
         (np.ones(2, np.int64), np.ones(2, np.int64), "int64"),
         (np.ones(2, np.complex64), np.ones(2, np.complex64), "complex64"),
+        ([1.0], [1.0], "list, no ndarray"),
+        (np.ones(2), 1.0, "float, no ndarray"),
+        (np.ones(2), torch.ones(2), "Tensor, no ndarray"),
         (np.ones(2, np.longdouble), np.ones(2, np.longdouble), "longdouble|float128"),
     ],
 )
 def test_what_is_no_pair_is_refused(p, q, said):
     with pytest.raises(TauError, match=said):
         strict_inference(p, q, InferenceConfig())
+
+
+def test_the_gate_for_torch_takes_tensors():
+    with pytest.raises(TauError, match="P is ndarray, no Tensor"):
+        strict_inference_torch(np.ones(2), torch.ones(2), InferenceConfig())
+
+
+@pytest.mark.parametrize("config", [1e-5, None, {"tau_infer": 1e-5}])
+def test_what_is_no_config_is_refused(config):
+    with pytest.raises(TauError, match="no InferenceConfig"):
+        strict_inference(np.ones(2), np.ones(2), config)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

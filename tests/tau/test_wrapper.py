@@ -70,3 +70,8 @@ def test_anything_but_a_pair_is_refused(output, said, training):
     wrapped = SCMInferenceWrapper(Gives(output), CONFIG).train(training)
     with pytest.raises(TauError, match=said):
         wrapped(X)
+
+
+def test_a_number_is_no_config():
+    with pytest.raises(TauError, match="float, no InferenceConfig"):
+        SCMInferenceWrapper(RationalHead(), 1e-5)

@@ -49,12 +49,12 @@ def dose(
 
     invarlock calibrate tau-operating-points --seed-results reports/calibration/dose --coverage-floor 0.8
     """
-    from invarlock.cli.tau_operating_points_view import show_operating_points
     from invarlock.tau.benchmark.dose import run_dose  # torch: --help does without
-    from invarlock.tau.operating_points_files import AGGREGATED
+    from invarlock.tau.operating_points_files import AGGREGATED, SUMMARY
 
-    points = run_dose(mode, seeds=range(seeds), device=device, out=out)
-    show_operating_points(points, out / AGGREGATED)
+    run_dose(mode, seeds=range(seeds), device=device, out=out)
+    summary = out / AGGREGATED / SUMMARY
+    print(f"{summary.read_text(encoding='utf-8')}\nwritten to {summary}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from invarlock.tau.gate_dtype import Floats
+
 IN_RANGE = 1.278  # |log10(theta / (1 - theta))| at theta 0.95
 CENSORED = (1.6, 4.0)  # theta 0.975 and beyond
 _NOISE = 0.02  # standard deviation of a reading, in units of the response; a control is the mean of four
 _CONTROLS = 4
 _SATURATION = 0.3  # a response r is read as r / (1 + 0.3 r)
-
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from invarlock.tau.benchmark.assay import IN_RANGE, Floats, Readings
+from invarlock.tau.benchmark.assay import IN_RANGE, Readings
 from invarlock.tau.benchmark.training import Training, train
+from invarlock.tau.gate_dtype import Floats
 
 
 class Heads(NamedTuple):

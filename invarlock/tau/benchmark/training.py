@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from invarlock.tau.benchmark.assay import Floats
+from invarlock.tau.gate_dtype import Floats
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 _BATCH = 256
 _RATE = 2e-2
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"  # CUDA's matrix products are deterministic only with one of fixed size
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,28 @@ class Training:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Only deterministic kernels and one thread inside the block; the caller's settings and random state come back."""
-    os.environ.setdefault(
-        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-    )  # CUDA's matrix products need it; read at first use
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    """Only deterministic kernels and one thread inside the block.
+
+    The caller's settings come back, and torch's random state, on the CPU and on every CUDA device.
+    """
+    workspace, threads = os.environ.get(_WORKSPACE), torch.get_num_threads()
+    strict, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    os.environ[_WORKSPACE] = workspace or ":4096:8"
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             yield
     finally:
-        torch.use_deterministic_algorithms(strict)
+        torch.use_deterministic_algorithms(strict, warn_only=warn_only)
         torch.set_num_threads(threads)
+        if workspace is None:
+            del os.environ[_WORKSPACE]
+        else:
+            os.environ[_WORKSPACE] = workspace
 
 
 def train(features: Floats, targets: Floats, how: Training, loss: Loss) -> Callable[[Floats], Floats]:

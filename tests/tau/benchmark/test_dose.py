@@ -19,7 +19,7 @@ from invarlock.tau.benchmark.heads import HEADS
 from invarlock.tau.benchmark.modes import Mode, Size
 from invarlock.tau.benchmark.training import deterministic
 from invarlock.tau.operating_points import choose_operating_points
-from invarlock.tau.operating_points_files import DIAGNOSTICS, POINTS, SUMMARY
+from invarlock.tau.operating_points_files import AGGREGATED, DIAGNOSTICS, POINTS, SUMMARY
 from invarlock.tau.operating_points_seeds import SeedResult
 from tests.cli.run_cli import run_cli
 
@@ -107,6 +107,16 @@ def test_an_error_is_told_and_ends_with_its_exit_code(
         main(["dose", "--out", str(tmp_path)])
     assert ended.value.code == 2
     assert capfd.readouterr().err.startswith("error: results of other seeds are here: seed_5.json")
+
+
+def test_the_seeds_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["dose", "--mode", "smoke", "--seeds", "1", "--device", "cpu", "--out", str(tmp_path)])
+    assert ended.value.code == 0
+    told = capfd.readouterr().out
+    assert (tmp_path / AGGREGATED / SUMMARY).read_text(encoding="utf-8") in told
+    assert f"written to {tmp_path / AGGREGATED}" in told
+    assert {path.name for path in files(tmp_path)} == {"seed_0.json", POINTS, SUMMARY, DIAGNOSTICS}
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,34 @@ def test_settings_and_random_state_of_the_caller_come_back() -> None:
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("workspace", [None, ":16:8"])
+def test_the_surroundings_come_back(monkeypatch: pytest.MonkeyPatch, workspace: str | None) -> None:
+    name = "CUBLAS_WORKSPACE_CONFIG"
+    if workspace is None:
+        monkeypatch.delenv(name, raising=False)
+    else:
+        monkeypatch.setenv(name, workspace)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with deterministic():
+            assert os.environ[name] == (workspace or ":4096:8")
+            assert not torch.is_deterministic_algorithms_warn_only_enabled()
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert os.environ.get(name) == workspace
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_the_random_state_of_every_device_comes_back() -> None:
+    before = torch.cuda.get_rng_state_all()
+    with deterministic():
+        torch.manual_seed(99)
+    for one, same in zip(torch.cuda.get_rng_state_all(), before, strict=True):
+        assert torch.equal(one, same)
 
 
 @pytest.mark.parametrize("name", sorted(HEADS))
