@@ -4,6 +4,7 @@ import pytest
 from invarlock.calibration.tau import TABLE, find_tau, table_taus
 from invarlock.calibration.tau_records import SampleColumn, Swept, TauQuestion
 from invarlock.calibration.tau_request import TauSweepRequest
+from invarlock.tau.errors import TauError
 from invarlock.tau.requirement import Requirement
 from invarlock.tau.samples import samples_of
 from invarlock.tau.split import split_samples
@@ -66,13 +67,13 @@ def test_tau_train_by_either_rule_and_none_without_a_tau_infer():
     assert (few.calibration.recommendation.tau_infer, few.tau_train) == (None, None)
 
 
-def test_rows_of_one_id_are_one_independent_observation():
+def test_rows_of_one_censored_sample_are_refused():
     q_abs, is_in_range = drawn(400)
     again = np.repeat(np.arange(400), 5)
     samples = samples_of(q_abs[again], is_in_range[again], ids=again)
-    found = find_tau(samples, question())
-    assert found.calibration.recommendation.n_cens == 5 * found.n_independent
-    assert 60 < found.n_independent < 150
+    with pytest.raises(TauError, match="censored rows repeat the id of another"):
+        find_tau(samples, question())
+    assert find_tau(samples, question(requirement=None, taus=(0.1,))).sweep.n == 2000
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -39,7 +39,7 @@ def refused(capfd: Capture, folder: Path, *options: object) -> str:
     ("q_abs", "labels", "says"),
     [
         (Q, LABELS[:3], r"has 3 rows; .*q\.npy has 4 .*in_range\.npy"),
-        (np.reshape(Q, (2, 2)), [[True], [False]], r"has 2 rows; .*has 4"),
+        (np.reshape(Q, (2, 2)), [[True], [False]], r"has shape \(2, 1\); .*has shape \(2, 2\)"),
         (Q, [1, 0, 1, 0], r"is_in_range is int64.*true or false"),
         (Q, [0.5, 1, 1, 0], r"is_in_range is float64.*true or false"),
         ([0.1, 0.2, -0.5, 0.1], LABELS, r"q_abs\[2\] is -0\.5.*pass abs\(Q\)"),

@@ -23,6 +23,7 @@ from invarlock.reports.sweep_folder import read_manifest
 from invarlock.reports.tau_sweep_report import TauSweepReport
 from invarlock.reports.tau_sweep_result import TauSweepResult
 from invarlock.stats.exact import most_events
+from invarlock.tau.errors import TauError
 from tasks.local_services import tracking_uri
 from tasks.tracking import Tracker
 from tests.calibration.tau_samples import drawn, saved
@@ -218,16 +219,11 @@ def test_a_tau_becomes_policy_and_a_rollback_takes_it_back(
     assert run_cli(capfd, "policy", "verify-history").code == 0
 
 
-def test_few_samples_with_many_rows_are_unsupported_and_tighten_only(
-    capfd: pytest.CaptureFixture[str], root: Path, tmp_path: Path
-) -> None:
+def test_few_samples_with_many_rows_are_refused(root: Path, tmp_path: Path) -> None:
     ids = np.repeat(np.arange(100), 30)
     np.save(tmp_path / "ids.npy", ids)
-    found = run_tau_sweep(request(tmp_path, ids=tmp_path / "ids.npy"))
-    assert "UNSUPPORTED: " in Path(str(found.patch)).read_text()
-    asked = json.loads(ask(capfd, found).out)
-    assert asked["review"]["changes"][0]["basis"]["unsupported"] != {}
-    assert asked["state"] == "checked"  # a record where there was none tightens
+    with pytest.raises(TauError, match="censored rows repeat the id of another"):
+        run_tau_sweep(request(tmp_path, ids=tmp_path / "ids.npy"))
 
 
 def test_a_recalibration_asks_for_its_own_promotion(
