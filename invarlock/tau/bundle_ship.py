@@ -15,7 +15,8 @@ from invarlock.tau.bundle_record import BundleDescription, BundleMetadata
 def ship(folder: Path, model: Graph, gate: Graph, example: Example, description: BundleDescription) -> None:
     """Join ``model`` and ``gate``, and publish them as ``folder`` if they do what ``description`` says.
 
-    They are asked on ``example``, and at the thresholds. Raises as :func:`compare_example`, :func:`probe_gate` and :func:`publish` do; nothing is left then.
+    They are asked on ``example``, and at the thresholds. Raises as :func:`compare_example`, :func:`probe_gate` and
+    :func:`publish` do; nothing is left then.
     """
     graph = joined(model, gate)
     compare_example(model, graph, example, description.config)
