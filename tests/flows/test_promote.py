@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -32,6 +33,7 @@ from invarlock.promotion.requests import Request, State, Step, StepRecord
 from invarlock.promotion.steps import record_step
 from invarlock.promotion.verify_history import verify_history
 from invarlock.reports.null_sweep_result import NullSweepResult
+from tasks.background_server import ServerState
 from tasks.deployments import POOL, apply_deployments
 from tasks.local_services import prefect_server, tracking_uri
 from tasks.open_request import open_request
@@ -113,6 +115,12 @@ def test_it_waits_for_its_form_through_restarts_of_worker_and_server(
     pid = server.status().pid
     assert pid is not None
     os.killpg(pid, signal.SIGKILL)
+    assert server.start().url == url
+    pid = server.status().pid
+    assert pid is not None
+    os.killpg(os.getpgid(pid), signal.SIGKILL)
+    while server.status().state is not ServerState.DEAD:
+        time.sleep(0.1)
     assert server.start().url == url
     for bad in (
         {},
