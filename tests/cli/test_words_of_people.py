@@ -11,14 +11,14 @@ import pytest
 from invarlock.cli.promotion_view import show_result
 from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.promotion.apply import apply_request
-from invarlock.promotion.approval import Approval
 from invarlock.promotion.backtest import BackTest
-from invarlock.promotion.checked import keep_checks
+from invarlock.promotion.checked import keep_checks, last_checked
 from invarlock.promotion.policy_checks import PolicyCheck
+from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.promotion_result import PromotionResult
 from invarlock.promotion.request_promotion import request_promotion
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import PromotionRequest, State, Step
+from invarlock.promotion.requests import PromotionRequest, State
 from tests.cli.run_cli import Ran, run_cli
 from tests.promotion.config_root import epsilon, small_root, sweep_patch
 
@@ -79,9 +79,9 @@ def test_a_request_and_its_answers(run: Run, request_: PromotionRequest) -> None
 
 def test_history(run: Run, request_: PromotionRequest, root: Path) -> None:
     run("promote", "approve", request_.id, "--reason", WHY, "--as", BEA)
-    approvals = RequestStore(root).records(request_.id, Step.APPROVED, Approval)
+    checked = last_checked(RequestStore(root), request_.id)
     now = datetime.now(UTC)
-    apply_request(request_.id, approvals=approvals, by=CLEO, at=now, root=root)
+    apply_request(request_.id, checked, PromotionConfig(), by=CLEO, now=now, root=root)
     tiers = live_tiers_path(root)
     tiers.write_text(tiers.read_text() + "# edited\n")
     assert run("policy", "verify-history").code == 1

@@ -114,10 +114,6 @@ def test_it_waits_for_its_form_through_restarts_of_worker_and_server(
     assert server.start().url == url
     pid = server.status().pid
     assert pid is not None
-    os.killpg(pid, signal.SIGKILL)
-    assert server.start().url == url
-    pid = server.status().pid
-    assert pid is not None
     os.killpg(os.getpgid(pid), signal.SIGKILL)
     while server.status().state is not ServerState.DEAD:
         time.sleep(0.1)
