@@ -27,13 +27,8 @@ def find_tau(samples: QAbsSamples, question: TauQuestion) -> TauFindings:
     :func:`invarlock.tau.calibrate.calibrate_tau_infer` do.
     """
     if question.requirement is None:
-        return TauFindings(
-            swept=Swept.ALL,
-            sweep=_sweep(samples, question, None),
-            calibration=None,
-            tau_train=None,
-            n_independent=None,
-        )
+        swept = _sweep(samples, question, None)
+        return TauFindings(swept=Swept.ALL, sweep=swept, calibration=None, tau_train=None)
     seed, share = question.seed, question.calibration_share
     found = calibrate_tau_infer(
         samples, question.requirement, taus=question.taus or None, seed=seed, calibration_share=share
@@ -44,7 +39,6 @@ def find_tau(samples: QAbsSamples, question: TauQuestion) -> TauFindings:
         sweep=_sweep(part, question, found),
         calibration=found,
         tau_train=_tau_train(part, question, found.recommendation.tau_infer),
-        n_independent=_independent(samples, part, found.recommendation.n_cens),
     )
 
 
@@ -80,9 +74,3 @@ def _tau_train(part: Part, question: TauQuestion, tau_infer: float | None) -> Ta
     if question.target_gap_rate is not None:
         return tau_train_by_gap_rate(part, tau_infer, question.target_gap_rate)
     return None
-
-
-def _independent(samples: QAbsSamples, part: Part, n_cens: int) -> int:
-    if samples.ids is None:
-        return n_cens
-    return int(np.unique(samples.ids[part.keep & ~samples.is_in_range]).size)

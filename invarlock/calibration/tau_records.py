@@ -43,11 +43,9 @@ class Swept(StrEnum):
 
 class TauFindings(Record):
     """calibration: None where no requirement was given; tau_train: None where none was asked for, or no tau_infer is
-    recommended. n_independent: distinct ids among the censored samples that calibrate, at most so many independent
-    draws; rows, where no ids were given."""
+    recommended."""
 
     swept: Swept
     sweep: TauSweep
     calibration: TauCalibration | None
     tau_train: TauTrainRecommendation | None
-    n_independent: int | None

@@ -56,7 +56,10 @@ def tau_sweep(
     ] = None,
     gate_dtype: Annotated[
         GateDtype | None,
-        typer.Option(help="Dtype of Q in deployment. Default: that of --q-abs.", rich_help_panel=WHAT),
+        typer.Option(
+            help="Dtype in which the gate compares Q. Default: that of --q-abs; .csv, .jsonl and integers have none.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     taus: Annotated[
         list[str] | None,
@@ -184,8 +187,12 @@ def tau_sweep(
 def _check(request: TauSweepRequest) -> None:
     """Read every sample once: what is wrong with them or the taus is said before any server starts."""
     from invarlock.calibration.tau_plan import open_samples, settle_tau_sweep
+    from invarlock.tau.sample_ids import ensure_one_row_an_id
     from invarlock.tau.sweep import count_taus
 
     settled = settle_tau_sweep(request)
     question = settled.plan.options.question
-    count_taus(open_samples(settled.files, question), question.taus or [1.0])
+    samples = open_samples(settled.files, question)
+    count_taus(samples, question.taus or [1.0])
+    if question.requirement is not None:
+        ensure_one_row_an_id(samples)

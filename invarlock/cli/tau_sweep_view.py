@@ -32,8 +32,6 @@ def show_tau_sweep(result: TauSweepResult) -> None:
         out.print(f"[bold]{result.status.value}[/bold]: {result.statement}", soft_wrap=True)
     for warning in result.warnings:
         out.print(f"[yellow]warning[/yellow]: {warning}", soft_wrap=True)
-    if result.unsupported:
-        out.print(f"[yellow]UNSUPPORTED[/yellow]: {result.unsupported}", soft_wrap=True)
     if result.tau_infer is not None:
         train = "" if result.tau_train is None else f", tau_train={result.tau_train!r}"
         out.print(f"\n  InferenceConfig(tau_infer={result.tau_infer!r}{train})", soft_wrap=True)

@@ -20,7 +20,6 @@ _ALPHA = "spectral_guard.multiple_testing"
 _DRIFT = "spectral_guard.drift_caps"
 _EPSILON = "rmt_guard.epsilon_by_family"
 _MIN_EFFECT = "variance_guard.min_effect_lognll"
-_HEADS = "tau_guard.heads"
 
 
 class Basis(Record):
@@ -120,15 +119,16 @@ def _of_ve(report: VeSweepReport) -> Iterator[Basis]:
 
 
 def _of_tau(report: TauSweepReport) -> Iterator[Basis]:
-    found, why = report.calibration, report.unsupported
-    if found is None or report.n_independent is None or report.record is None:  # there is no patch
+    found = report.calibration
+    if found is None or report.record is None:  # there is no patch
         return
+    n_cens = found.recommendation.n_cens  # one row of each: no other is calibrated upon
     for tier in report.config.tiers:
         yield Basis(
             sweep="tau-sweep",
             tier=tier,
-            n_runs=found.recommendation.n_cens,
-            n_effective=report.n_independent,
+            n_runs=n_cens,
+            n_effective=n_cens,
             statement=" ".join((*tau_sweep_files.basis_lines(found), *report.warnings)),
-            unsupported={} if why is None else {f"{_HEADS}.{report.config.head}": why},
+            unsupported={},
         )

@@ -53,8 +53,6 @@ def patch_yaml(report: TauSweepReport) -> str:
         *(basis_lines(report.calibration) if report.calibration else ()),
         *(f"WARNING: {warning}" for warning in report.warnings),
     ]
-    if report.unsupported:
-        header.append(f"UNSUPPORTED: {report.unsupported}")
     tiers = report.config.tiers if report.record else ()
     # Made anew for each tier: YAML would write what is there twice as an alias.
     return commented(header, {tier.value: {"tau_guard": {"heads": _heads(report)}} for tier in tiers})
@@ -127,7 +125,6 @@ def _recommendation(report: TauSweepReport, found: TauCalibration) -> list[str]:
         choice.statement,
         "",
         *(f"**Warning**: {warning}.\n" for warning in report.warnings),
-        *([f"**UNSUPPORTED**: {report.unsupported}.\n"] if report.unsupported else []),
     ]
     points = {"calibration": choice.calibration, "evaluation": found.evaluation}
     if choice.calibration is not None:

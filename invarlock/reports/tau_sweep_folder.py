@@ -54,7 +54,6 @@ def write_tau_sweep(
         sweep_sha256=sha256_file(curves.json_path),
         calibration=found.calibration,
         tau_train=found.tau_train,
-        n_independent=found.n_independent,
         provenance=provenance,
     )
     folder.write_text(TABLE, curves_csv(found.sweep))

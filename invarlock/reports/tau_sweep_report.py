@@ -29,7 +29,7 @@ class TauSweepReport(CalibrationReport):
     """The record behind ``tau_sweep_report.json``.
 
     sweep_sha256: of ``tau_infer_sweep.json`` beside it, which has the curves, of the samples that ``swept`` names.
-    calibration, tau_train, n_independent: see :class:`invarlock.calibration.tau_records.TauFindings`.
+    calibration, tau_train: see :class:`invarlock.calibration.tau_records.TauFindings`.
     """
 
     schema_version: Literal["tau-sweep-report/1"] = "tau-sweep-report/1"
@@ -39,7 +39,6 @@ class TauSweepReport(CalibrationReport):
     sweep_sha256: str
     calibration: TauCalibration | None
     tau_train: TauTrainRecommendation | None
-    n_independent: int | None
     provenance: TauProvenance
 
     @property
@@ -49,16 +48,6 @@ class TauSweepReport(CalibrationReport):
             return None
         tau_infer = self.calibration.recommendation.tau_infer
         return TauRecord(tau_infer=tau_infer, tau_train=self.tau_train.tau_train if self.tau_train else None)
-
-    @property
-    def unsupported(self) -> str | None:
-        """Why the samples do not show what was required, though their number would; None where they do."""
-        if self.calibration is None or self.n_independent is None:
-            return None
-        needed = self.calibration.recommendation.n_needed
-        if self.n_independent >= needed:
-            return None
-        return f"{self.n_independent} of the censored samples have ids of their own; it takes {needed}"
 
     @property
     def warnings(self) -> tuple[str, ...]:

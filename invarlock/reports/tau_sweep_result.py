@@ -44,7 +44,6 @@ class TauSweepResult(CalibrationResult):
     n_fault: int
     reasons: dict[str, str]
     warnings: tuple[str, ...]
-    unsupported: str | None
     sweep_sha256: str
     patch: str | None
     patch_sha256: str | None
@@ -90,7 +89,6 @@ def tau_sweep_result(out: Path, report: TauSweepReport, found: TauFindings, link
         n_fault=found.sweep.n_fault,
         reasons=dict(found.sweep.reasons),
         warnings=report.warnings,
-        unsupported=report.unsupported,
         sweep_sha256=report.sweep_sha256,
         patch=str(out / PATCH) if record else None,
         patch_sha256=sha256_file(out / PATCH) if record else None,

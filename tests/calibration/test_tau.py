@@ -40,7 +40,7 @@ def test_curves_are_of_the_samples_that_calibrate_with_the_recommended_tau_among
     place = found.sweep.taus.index(tau)
     kept = part.keep & ~is_in_range
     assert found.sweep.fp_cens_count[place] == (q_abs[kept] >= np.float32(tau)).sum()
-    assert found.n_independent == kept.sum() == found.sweep.n_cens
+    assert found.calibration.recommendation.n_cens == kept.sum() == found.sweep.n_cens
     assert list(found.sweep.taus) == sorted(found.sweep.taus)
 
 
@@ -48,7 +48,7 @@ def test_without_a_requirement_all_samples_are_swept_and_nothing_is_recommended(
     samples = samples_of(*drawn(500))
     found = find_tau(samples, question(requirement=None, taus=(0.1, 0.01)))
     assert (found.swept, found.sweep.n, found.sweep.taus) == (Swept.ALL, 500, (0.1, 0.01))
-    assert (found.calibration, found.tau_train, found.n_independent) == (None, None, None)
+    assert (found.calibration, found.tau_train) == (None, None)
 
 
 def test_a_grid_is_what_is_swept_and_chosen_from():
