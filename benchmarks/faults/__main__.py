@@ -1,4 +1,4 @@
-"""Run the planted-fault suite and write docs/fault-table.md: ``python -m benchmarks.faults`` (some ten minutes)."""
+"""Run the planted-fault suite and write docs/fault-table.md: ``python -m benchmarks.faults`` (some fifteen minutes)."""
 
 from __future__ import annotations
 
