@@ -30,8 +30,8 @@ format: $(STAMP)  ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix --exit-zero .
 	$(BIN)/ruff format .
 
-test: lint  ## lint, types and the fast tests
-	$(BIN)/pytest
+test: lint  ## lint, types and the fast tests, on two cores
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-all: lint  ## every test, the slow ones too
 	$(BIN)/pytest -m ''

@@ -129,6 +129,7 @@ def test_an_interrupted_change_is_told_by_verify_history(run: Run, promotion_roo
     assert json.loads(broken.out)["whole"] is False
 
 
+@pytest.mark.slow
 def test_a_damaged_request_is_told_beside_the_others(run: Run, ask: Run, promotion_root: Path) -> None:
     name = request_id(ask("--json"))
     folder = promotion_root / "runtime/promotions" / ("0" * 16)
@@ -141,6 +142,7 @@ def test_a_damaged_request_is_told_beside_the_others(run: Run, ask: Run, promoti
     assert states["damaged"]["where"] == str(folder / "request.json")
 
 
+@pytest.mark.slow
 def test_a_rejected_request_is_asked_for_in_other_words(run: Run, ask: Run, promotion_root: Path) -> None:
     name = request_id(ask("--json"))
     assert run("promote", "reject", name, "--reason", "five runs are too few", "--as", "bea").code == 0
@@ -150,6 +152,7 @@ def test_a_rejected_request_is_asked_for_in_other_words(run: Run, ask: Run, prom
     assert request_id(ask("--json", "--allow-large", "a demo model")) != name
 
 
+@pytest.mark.slow
 def test_checks_that_fail_are_told_with_what_to_do(run: Run, ask: Run, promotion_root: Path) -> None:
     rules = promotion_root / "runtime/promotion.yaml"
     rules.write_text("promotion: {limits: {min_runs: 50}}\n")
@@ -176,6 +179,7 @@ def test_a_patch_that_no_run_made_is_refused(
     assert (missing.code, "No such file" in missing.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_stale_request_is_refused_and_an_edit_by_hand_is_recorded(
     run: Run, ask: Run, promotion_root: Path
 ) -> None:
@@ -220,6 +224,7 @@ def test_approvals_expire_and_may_have_to_be_signed(
     assert run("promote", "apply", name).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["altered", "gone"])
 def test_a_run_whose_files_were_touched_proves_nothing(
     what: str, ask: Run, calibrated: NullSweepResult, embedded_home: Path
@@ -241,6 +246,7 @@ def test_a_run_whose_files_were_touched_proves_nothing(
     assert ask().code == 0
 
 
+@pytest.mark.slow
 def test_known_evaluations_are_judged_again(run: Run, ask: Run, promotion_root: Path, tmp_path: Path) -> None:
     from flows.evaluate import run_evaluation
 
@@ -257,6 +263,7 @@ def test_known_evaluations_are_judged_again(run: Run, ask: Run, promotion_root: 
     assert (refused.code, "not what its manifest says" in refused.err) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_broken_history_stops_everything(run: Run, ask: Run, promotion_root: Path) -> None:
     name = request_id(ask("--json"))
     approve(run, name)

@@ -17,7 +17,7 @@ from tests.flows.sweeps import request
 def calibration(folder: Path) -> NullSweepRequest:
     """Five clean runs on as many edits, the least that a promotion takes; tightens two caps of tier balanced."""
     seeds = (1, 2, 3, 4, 5)
-    return request(folder, windows=3, factor=1.07, null=NullKind.BENIGN, tiers=(Tier.BALANCED,), seeds=seeds)
+    return request(folder, windows=3, factor=1.09, null=NullKind.BENIGN, tiers=(Tier.BALANCED,), seeds=seeds)
 
 
 def calibrate(folder: Path) -> NullSweepResult:

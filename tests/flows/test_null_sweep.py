@@ -32,12 +32,14 @@ from invarlock.reports.run_report import RunReport
 from invarlock.reports.sweep_folder import read_manifest
 from tasks.local_services import tracking_uri
 from tasks.tracking import Tracker
-from tests.flows.sweeps import request, stable_tree
+from tests.flows.sweeps import request, stable_tree, write_model
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("sweep")
+    folder = tmp_path_factory.mktemp("sweep")
+    write_model(folder, 1.11)  # what is measured of it is counted: no other test may have done it
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -174,6 +174,7 @@ def approve_and_apply(capfd: pytest.CaptureFixture[str], name: str) -> None:
     assert promote(capfd, "apply", name).code == 0
 
 
+@pytest.mark.slow
 def test_a_tau_becomes_policy_and_a_rollback_takes_it_back(
     capfd: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
