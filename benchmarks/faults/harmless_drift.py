@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks.plain_evaluation import PlainEvaluations
-from invarlock.calibration.drift_caps import DriftCapRecommendation, recommend_drift_caps
+from invarlock.calibration.drift_caps import DriftCapRecommendation, recommend_drift_caps, runs_needed
 from invarlock.calibration.null_reports import NullObservation, read_observation
 from invarlock.edits.benign import benign_edit
 from invarlock.guards.spectral import judge_spectral
@@ -14,11 +14,11 @@ from invarlock.measure.sigma_max import CONVERGED
 from invarlock.measure.variant import measure_variant
 
 TARGET = 0.05  # share of fresh harmless edits that may be warned about
-EDITS = 200  # 20 of them set the scales: of the fewest that would do (66) 7, which may miss what is rare in a family
+EDITS = runs_needed(TARGET)
 
 
 def recommended_caps(evaluations: PlainEvaluations, *, edits: int) -> DriftCapRecommendation:
-    """Caps from ``edits`` harmless edits of the baseline; fewer than 66 give the largest drift seen."""
+    """Caps from ``edits`` harmless edits of the baseline; fewer than :data:`EDITS` give the largest drift seen."""
     checkpoint, digest, store = evaluations.checkpoint, evaluations.identity.digest, evaluations.store
     policy = evaluations.settings.policy.policy.spectral
     baseline = measure_variant(checkpoint, digest, None, store, CONVERGED)

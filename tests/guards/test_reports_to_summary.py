@@ -45,7 +45,7 @@ def test_caps_from_no_op_runs_allow_the_no_op(weights):
 
 
 def test_tolerance_caps_pass_fresh_benign_edits_and_stop_one_with_a_direction(weights):
-    runs = [read_observation(run_report(judge(weights, noisy(weights, seed))), seed) for seed in range(66)]
+    runs = [read_observation(run_report(judge(weights, noisy(weights, seed))), seed) for seed in range(79)]
     recommendation = recommend_drift_caps(runs, target=0.05)
     assert recommendation.supported
     gated = LOOSE.model_copy(
