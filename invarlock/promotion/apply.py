@@ -11,7 +11,7 @@ from invarlock.errors import PromotionError
 from invarlock.promotion.approval import Approval, counting_approvals
 from invarlock.promotion.candidate import Candidate, candidate_of
 from invarlock.promotion.checked import Checked, last_checked
-from invarlock.promotion.current import staleness
+from invarlock.promotion.current import stale, staleness
 from invarlock.promotion.history import Approver, Event, EventKind, HistoryEntry, entries
 from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.request_store import RequestStore
@@ -46,7 +46,7 @@ def apply_request(
         ensure_unbroken(store)
         applier = said_name(by, "who applies it")
         if reason := staleness(store, request):
-            raise _stale(store, request, reason, by=applier, at=now)
+            raise _ended_as_stale(store, request, reason, by=applier, at=now)
         ensure_recorded(store)
         _ensure_last(store, request, checked)
         approvals = counting_approvals(request_id, config, now=now, root=root)
@@ -55,7 +55,7 @@ def apply_request(
         event = _event(request, candidate, checked, approvals, by=applier, at=now)
         entry = change_policy(store, candidate.data, event, reached)
         if entry is None:
-            raise _stale(store, request, _EDITED, by=applier, at=now)
+            raise _ended_as_stale(store, request, _EDITED, by=applier, at=now)
         return entry
 
 
@@ -71,13 +71,11 @@ def entry_of(store: RequestStore, request: Request) -> HistoryEntry:
     )
 
 
-def _stale(store: RequestStore, request: Request, reason: str, *, by: str, at: datetime) -> PromotionError:
+def _ended_as_stale(
+    store: RequestStore, request: Request, reason: str, *, by: str, at: datetime
+) -> PromotionError:
     store.add(Step.STALE, StepRecord(binding=request.binding, by=by, at=at, reason=reason))
-    return PromotionError(
-        f"request {request.id} is stale: {reason}",
-        where=store.files.live,
-        fix="run the same calibration again: measurements are kept, the recommendation is made anew",
-    )
+    return stale(store, request, reason)
 
 
 def _ensure_last(store: RequestStore, request: Request, checked: Checked) -> None:

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 from invarlock.digests import canonical_json
 from invarlock.errors import PromotionError
 from invarlock.promotion.checked import Checked, last_checked
-from invarlock.promotion.current import staleness
+from invarlock.promotion.current import ensure_current
 from invarlock.promotion.person import same_person
 from invarlock.promotion.promotion_config import PromotionConfig, allowed_signers_path
 from invarlock.promotion.request_store import RequestStore
@@ -66,7 +66,7 @@ def approve(
     with turn(root) as store:
         request = store.request(approval.binding.request_id)
         store.ensure_open(request.id)
-        _ensure_current(store, request)
+        ensure_current(store, request)
         flaw = _flaw(approval, request, last_checked(store, request.id), config, store, now)
         if flaw is not None:
             raise _not_counting(store, request, flaw)
@@ -142,12 +142,6 @@ def _differing(approval: Approval, request: Request) -> str:
     if theirs.change_sha256 != ours.change_sha256:
         return f"another patch, {theirs.change_sha256[:12]}"
     return "another request, or this one was altered since"
-
-
-def _ensure_current(store: RequestStore, request: Request) -> None:
-    reason = staleness(store, request)
-    if reason is not None:
-        raise _not_counting(store, request, f"it is stale: {reason}")
 
 
 def _not_counting(store: RequestStore, request: Request, why: str) -> PromotionError:

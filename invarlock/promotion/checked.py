@@ -93,6 +93,6 @@ def last_checked(store: RequestStore, request_id: str) -> Checked:
         raise PromotionError(
             f"request {request_id} is not checked",
             where=store.files.request(request_id),
-            fix="let its provenance, its checks and the back-test run first",
+            fix="let them run first: `invarlock promote apply ID` makes them",
         )
     return found[-1]

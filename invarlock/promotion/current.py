@@ -22,11 +22,16 @@ def ensure_current(store: RequestStore, request: Request) -> None:
     """PromotionError when ``request`` is stale; the apply keeps that as its end."""
     reason = staleness(store, request)
     if reason is not None:
-        raise PromotionError(
-            f"request {request.id} is stale: {reason}",
-            where=store.files.live,
-            fix="request the change anew; a calibration that is run again keeps its measurements",
-        )
+        raise stale(store, request, reason)
+
+
+def stale(store: RequestStore, request: Request, reason: str) -> PromotionError:
+    """What is raised of a request that is for another policy than the one in force."""
+    return PromotionError(
+        f"request {request.id} is stale: {reason}",
+        where=store.files.live,
+        fix="request the change anew; a calibration that is run again with --fresh keeps its measurements",
+    )
 
 
 def standing(store: RequestStore, request: Request) -> State:

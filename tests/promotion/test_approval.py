@@ -171,7 +171,7 @@ def test_an_approval_altered_where_it_is_kept_is_not_believed(root: Path) -> Non
 def test_a_request_for_a_policy_that_is_gone_is_not_approved(root: Path) -> None:
     first, second = asked(root, 0.02), asked(root, 0.03)
     apply(root, first.request)
-    with pytest.raises(PromotionError, match="it is stale: it was made for the policy"):
+    with pytest.raises(PromotionError, match="is stale: it was made for the policy"):
         approve(draft(second), CONFIG, now=LATER, root=root)
     with live_tiers_path(root).open("a") as live:
         live.write("# by hand\n")
