@@ -18,7 +18,9 @@ from invarlock.record import Record
 from invarlock.tau.errors import TauError
 from invarlock.tau.read_q_abs import read_q_abs
 from invarlock.tau.requirement import Requirement
+from invarlock.tau.sample_ids import ensure_one_row_an_id
 from invarlock.tau.samples import QAbsSamples
+from invarlock.tau.sweep import count_taus
 
 
 class SampleFiles(Record):
@@ -107,6 +109,16 @@ def open_samples(files: SampleFiles, question: TauQuestion) -> QAbsSamples:
         id_column=question.ids.column if question.ids else None,
         gate_dtype=question.gate_dtype,
     )
+
+
+def ensure_countable(request: TauSweepRequest) -> None:
+    """Read every sample once: TauError and PolicyError as the sweep itself would raise them."""
+    settled = settle_tau_sweep(request)
+    question = settled.plan.options.question
+    samples = open_samples(settled.files, question)
+    count_taus(samples, question.taus or [1.0])
+    if question.requirement is not None:
+        ensure_one_row_an_id(samples)
 
 
 def ensure_unchanged(files: SampleFiles, question: TauQuestion) -> None:

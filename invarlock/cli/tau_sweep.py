@@ -143,7 +143,8 @@ def tau_sweep(
     a tau is recommended), configs/, plots/ and manifest.json. Exit codes: 0 done; 1 no tau can be recommended
     (insufficient_data or infeasible), results are written; 2 input that cannot be used.
     """
-    from invarlock.cli.tau_values import chosen_taus  # late, as what follows: scipy takes a moment
+    from invarlock.calibration.tau_plan import ensure_countable  # late, as what follows: scipy takes a moment
+    from invarlock.cli.tau_values import chosen_taus
 
     request = checked_request(
         TauSweepRequest,
@@ -172,7 +173,7 @@ def tau_sweep(
         },
     )
     talk = not (quiet or as_json)
-    _check(request)
+    ensure_countable(request)  # before any server starts
     prepare_servers(request.out, talk=talk)
     from flows.tau_sweep import run_tau_sweep  # late: Prefect reads the environment when it is imported
     from invarlock.cli.tau_sweep_view import show_tau_sweep
@@ -182,17 +183,3 @@ def tau_sweep(
     tell(result, show_tau_sweep, as_json=as_json, quiet=quiet)
     if result.refused:
         raise typer.Exit(1)
-
-
-def _check(request: TauSweepRequest) -> None:
-    """Read every sample once: what is wrong with them or the taus is said before any server starts."""
-    from invarlock.calibration.tau_plan import open_samples, settle_tau_sweep
-    from invarlock.tau.sample_ids import ensure_one_row_an_id
-    from invarlock.tau.sweep import count_taus
-
-    settled = settle_tau_sweep(request)
-    question = settled.plan.options.question
-    samples = open_samples(settled.files, question)
-    count_taus(samples, question.taus or [1.0])
-    if question.requirement is not None:
-        ensure_one_row_an_id(samples)

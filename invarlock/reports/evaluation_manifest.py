@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from invarlock.evaluation.evaluation_plan import EvaluationPlan
-from invarlock.reports.sweep_folder import Manifest
+from invarlock.reports.sweep_folder import MANIFEST, Manifest, code_entry
 
 REPORT = "evaluation.report.json"
 MARKDOWN = "evaluation.report.md"
@@ -37,12 +37,12 @@ def manifest_of(plan: EvaluationPlan, files: Mapping[str, str], commit: str | No
         models={"baseline": plan.baseline.digest, "subject": plan.subject.digest},
         datasets=(plan.windows.dataset_hash,),
         schedules={str(plan.schedule.seed): plan.schedule.digest},
-        code={"version": plan.code.version, "sha256": plan.code.sha256, "commit": commit},
+        code=code_entry(plan.code, commit),
         packages=plan.code.packages,
         volatile_fields=(
             f"{REPORT}: volatile",
             f"{MARKDOWN}, {PAGE}: the last lines",
-            *(f"manifest.json: files.{name}" for name in (REPORT, MARKDOWN, PAGE)),
-            "manifest.json: code.commit",
+            *(f"{MANIFEST}: files.{name}" for name in (REPORT, MARKDOWN, PAGE)),
+            f"{MANIFEST}: code.commit",
         ),
     )

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from invarlock.digests import sha256_file
 from invarlock.errors import ConfigError, StoreError
 from invarlock.files import sync_folder, write_atomic, write_json
+from invarlock.provenance import CodeVersion
 from invarlock.record import Record
 
 MANIFEST = "manifest.json"
@@ -39,6 +40,21 @@ class Manifest(Record):
     code: dict[str, str | None]
     packages: dict[str, str]
     volatile_fields: tuple[str, ...]
+
+
+def code_entry(code: CodeVersion, commit: str | None) -> dict[str, str | None]:
+    """``Manifest.code``. commit: of the checkout that ran it; None outside one."""
+    return {"version": code.version, "sha256": code.sha256, "commit": commit}
+
+
+def volatile_of(report_file: str) -> tuple[str, ...]:
+    """``Manifest.volatile_fields`` of a sweep whose report says when it was made and what work that took."""
+    return (
+        f"{report_file}: generated_at",
+        f"{report_file}: volatile",
+        f"{MANIFEST}: files.{report_file}",
+        f"{MANIFEST}: code.commit",
+    )
 
 
 class SweepFolder:

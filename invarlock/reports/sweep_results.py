@@ -7,7 +7,7 @@ from pathlib import Path
 
 from invarlock.calibration.sweep_plan import M, SweepPlan
 from invarlock.files import write_atomic
-from invarlock.reports.sweep_folder import Manifest, SweepFolder
+from invarlock.reports.sweep_folder import Manifest, SweepFolder, code_entry, volatile_of
 from invarlock.reports.sweep_report import SweepReport
 
 
@@ -52,16 +52,7 @@ def _manifest(folder: SweepFolder, plan: SweepPlan[M], report: SweepReport, repo
         models=dict(provenance.models),
         datasets=tuple(sorted(set(provenance.datasets.values()))),
         schedules=dict(provenance.schedules),
-        code={
-            "version": provenance.code.version,
-            "sha256": provenance.code.sha256,
-            "commit": report.volatile.commit,
-        },
+        code=code_entry(provenance.code, report.volatile.commit),
         packages=dict(provenance.code.packages),
-        volatile_fields=(
-            f"{report_file}: generated_at",
-            f"{report_file}: volatile",
-            f"manifest.json: files.{report_file}",
-            "manifest.json: code.commit",
-        ),
+        volatile_fields=volatile_of(report_file),
     )

@@ -6,7 +6,7 @@ from invarlock.calibration.tau_plan import TauSweepPlan
 from invarlock.calibration.tau_records import TauFindings
 from invarlock.digests import digest_of, sha256_file
 from invarlock.files import write_atomic
-from invarlock.reports.sweep_folder import MANIFEST, Manifest, SweepFolder
+from invarlock.reports.sweep_folder import Manifest, SweepFolder, code_entry, volatile_of
 from invarlock.reports.sweep_report import Work
 from invarlock.reports.tau_plot import plot_tau
 from invarlock.reports.tau_sweep_files import (
@@ -93,16 +93,7 @@ def _manifest(folder: SweepFolder, plan: TauSweepPlan, report: TauSweepReport) -
         models={},  # a head gives |Q|; nothing here opens it
         datasets=tuple(sorted(set(provenance.samples.values()))),
         schedules={"split": digest_of(report.calibration.split)} if report.calibration else {},
-        code={
-            "version": provenance.code.version,
-            "sha256": provenance.code.sha256,
-            "commit": report.volatile.commit,
-        },
+        code=code_entry(provenance.code, report.volatile.commit),
         packages=dict(provenance.code.packages),
-        volatile_fields=(
-            f"{REPORT}: generated_at",
-            f"{REPORT}: volatile",
-            f"{MANIFEST}: files.{REPORT}",
-            f"{MANIFEST}: code.commit",
-        ),
+        volatile_fields=volatile_of(REPORT),
     )
