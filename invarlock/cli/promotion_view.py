@@ -116,7 +116,7 @@ def _show_next(request_id: str, state: State) -> None:
         State.REQUESTED: f"invarlock promote apply {request_id}  goes on with the checks",
         State.CHECKED: f"another person runs: invarlock promote approve {request_id} --reason WHY",
         State.APPROVED: f"invarlock promote apply {request_id}",
-        State.STALE: "run the calibration again, and request its patch",
+        State.STALE: "run the calibration again with --fresh, and request its patch",
         State.REJECTED: "request the change again, in other words, or leave it",
         State.APPLIED: "invarlock policy history; invarlock promote rollback --reason WHY  takes it back",
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from invarlock.cli.console import err, out
 from invarlock.errors import ConfigError
@@ -160,11 +161,11 @@ def _print(services: Sequence[Service], as_json: bool) -> None:
         return
     for service in services:
         pid = f" (pid {service.pid})" if service.pid else ""
-        out.print(f"{service.name:8} [bold]{service.state}[/bold] {service.url}{pid}", soft_wrap=True)
+        out.print(f"{service.name:8} [bold]{service.state}[/bold] {escape(service.url)}{pid}", soft_wrap=True)
         if service.log:
-            out.print(f"{'':8} log {_short(service.log)}", soft_wrap=True)
-    out.print(f"{'home':8} {_short(str(home()))}", soft_wrap=True)
-    out.print(f"{'runs':8} {tracking_uri(home())}", soft_wrap=True)
+            out.print(f"{'':8} log {escape(_short(service.log))}", soft_wrap=True)
+    out.print(f"{'home':8} {escape(_short(str(home())))}", soft_wrap=True)
+    out.print(f"{'runs':8} {escape(tracking_uri(home()))}", soft_wrap=True)
 
 
 def _short(path: str) -> str:

@@ -25,13 +25,13 @@ def show_tau_sweep(result: TauSweepResult) -> None:
         soft_wrap=True,
     )
     for key, reason in result.reasons.items():
-        out.print(f"[yellow]{key} is empty[/yellow]: {reason}")
+        out.print(f"[yellow]{key} is empty[/yellow]: {escape(reason)}")
     if result.statement is not None and result.status is not None:
         if result.splits:
             out.print(_splits(result))
-        out.print(f"[bold]{result.status.value}[/bold]: {result.statement}", soft_wrap=True)
+        out.print(f"[bold]{result.status.value}[/bold]: {escape(result.statement)}", soft_wrap=True)
     for warning in result.warnings:
-        out.print(f"[yellow]warning[/yellow]: {warning}", soft_wrap=True)
+        out.print(f"[yellow]warning[/yellow]: {escape(warning)}", soft_wrap=True)
     if result.tau_infer is not None:
         train = "" if result.tau_train is None else f", tau_train={result.tau_train!r}"
         out.print(f"\n  InferenceConfig(tau_infer={result.tau_infer!r}{train})", soft_wrap=True)

@@ -28,7 +28,7 @@ _SWEEPS = (
     ve_sweep_files.REPORT,
     tau_sweep_files.REPORT,
 )
-_AGAIN = "run the same calibration again with this version of invarlock"
+_AGAIN = "run the same calibration again with --fresh and this version of invarlock"
 
 
 @dataclass(frozen=True)

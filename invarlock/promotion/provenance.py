@@ -18,7 +18,7 @@ from invarlock.reports.sweep_folder import MANIFEST, Manifest, read_manifest
 FINISHED = "FINISHED"
 _RUNS = "runs"  # the folder of cells, whose reports are logged with runs of their own
 _OF_SAMPLES = "tau-sweep"  # counts samples of a file, and has no cells (decision 0135)
-_AGAIN = "run the same calibration again: measurements are kept, the recommendation is made anew"
+_AGAIN = "run the same calibration again with --fresh: measurements are kept, recommendations made anew"
 
 
 class RunEvidence(Record):

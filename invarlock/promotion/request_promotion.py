@@ -46,7 +46,7 @@ def request_promotion(
             raise PromotionError(
                 f"the patch is stale: it is for the policy {header.base_sha256[:12]}, and {live[:12]} is in force",
                 where=store.files.live,
-                fix="run the same calibration again: measurements are kept, the recommendation is made anew",
+                fix="run the same calibration again with --fresh: measurements are kept, recommendations made anew",
             )
         after, change = head(store.files), sha256_hex(patch)
         who, why = said_name(requester, "a requester"), said(reason, "a reason")
