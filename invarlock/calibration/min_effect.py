@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from scipy.stats import norm
+from scipy import special
 
 from invarlock.calibration.round_up import round_up_to_micro
 
@@ -57,7 +57,7 @@ def target_rate_threshold(gains: Sequence[float], *, target: float, margin: floa
 
 def critical_value(*, one_sided: bool) -> float:
     """z: z_0.95 one-sided and z_0.975 two-sided (seeds 001 and 003)."""
-    return float(norm.ppf(0.95 if one_sided else 0.975))
+    return float(special.ndtri(0.95 if one_sided else 0.975))
 
 
 def half_width(sigma: float, windows: int, *, one_sided: bool) -> float:
