@@ -57,7 +57,9 @@ def parquet_column(path: Path, column: str, kind: ColumnKind) -> NDArray[Any]:
         raise TauError(f"is no Parquet file: {error}", where=path, fix="write it again") from error
     if cells.null_count:
         row = cells.is_null().to_pylist().index(True)
-        raise TauError(f"row {row}, column {column}: missing, not {kind}", where=path, fix=kind.fix)
+        raise TauError(
+            f"row {row}, column {column}: null, not {kind}", where=path, fix=kind.fix_of_missing(path.suffix)
+        )
     return _checked(path, column, cells.to_numpy(), kind)
 
 

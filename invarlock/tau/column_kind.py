@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 
 _TRUTH = {"true": True, "false": False}
+# pandas leaves NaN out of the files that it writes; these keep it.
+_KEEPING_NAN = {
+    ".csv": 'to_csv(path, na_rep="nan")',
+    ".jsonl": "json.dumps of each row, which keeps NaN",
+    ".parquet": "pyarrow.array(q_abs, from_pandas=False)",
+}
 
 
 class ColumnKind(StrEnum):
@@ -25,6 +31,15 @@ class ColumnKind(StrEnum):
             ColumnKind.LABEL: "write true where the truth is in range, else false",
             ColumnKind.ID: "name every sample",
         }[self]
+
+    def fix_of_missing(self, suffix: str) -> str:
+        """What to do about a cell without a value, in a file of this suffix."""
+        if self is not ColumnKind.Q_ABS:
+            return self.fix
+        return (
+            f"pandas writes NaN so. If the sample is a fault, write nan: {_KEEPING_NAN[suffix]}, or an .npz; "
+            "if |Q| is not known, leave the row out"
+        )
 
     def of_text(self, cell: str) -> float | bool | str:
         """The value that a text file's ``cell`` spells. ValueError where it spells none."""

@@ -89,7 +89,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _bad_cell(path: Path, line: int, column: str, cell: object, kind: ColumnKind) -> TauError:
-    shown = repr(cell)
+    shown = "null" if cell is None else repr(cell)
     if len(shown) > _SHOWN:
         shown = shown[:_SHOWN] + "..."
-    return TauError(f"line {line}, column {column}: {shown} is not {kind}", where=path, fix=kind.fix)
+    fix = kind.fix_of_missing(path.suffix) if cell in (None, "") else kind.fix
+    return TauError(f"line {line}, column {column}: {shown} is not {kind}", where=path, fix=fix)

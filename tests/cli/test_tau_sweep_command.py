@@ -104,7 +104,7 @@ def test_options_that_cannot_be_used(tmp_path: Path, capfd: Capture, options: li
         ("q.csv", "q_abs,is_in_range\n0.1,true\n-1,false\n", "line 3, column q_abs: '-1'"),
         ("q.csv", "q_abs,is_in_range\n0.1,1\n", "line 2, column is_in_range: '1' is not true or false"),
         ("q.csv", "q_abs,is_in_range\n", "q_abs has no values"),
-        ("q.jsonl", '{"q_abs": 0.1, "is_in_range": null}\n', "line 1, column is_in_range: None"),
+        ("q.jsonl", '{"q_abs": 0.1, "is_in_range": null}\n', "line 1, column is_in_range: null"),
         ("q.jsonl", '{"q_abs": 0.1}\n', "line 1 has no key 'is_in_range'"),
         ("q.npz", "PK", "is no .npz"),
         ("q.parquet", "PAR", "is no Parquet file"),

@@ -183,7 +183,7 @@ TEXT = {
     "q.jsonl": [
         (
             '{"q_abs": 1, "is_in_range": true}\n{"q_abs": null, "is_in_range": true}\n',
-            "line 2, column q_abs: None is not",
+            "line 2, column q_abs: null is not",
         ),
         ('{"q_abs": true, "is_in_range": true}\n', "line 1, column q_abs: True is not"),
         ('{"q_abs": "1", "is_in_range": true}\n', "line 1, column q_abs: '1' is not"),
@@ -294,11 +294,54 @@ def test_arrays_of_any_one_shape_are_read_in_their_order(tmp_path):
     assert found == [[0, 1, 2, 3, 4, 5]]
 
 
-def test_missing_values_of_parquet_are_no_faults(tmp_path):
-    frame = pyarrow.table({"q_abs": [1.0, None], "is_in_range": [True, False]})
-    pyarrow.parquet.write_table(frame, tmp_path / "q.parquet")
-    with pytest.raises(ValueError, match="row 1, column q_abs: missing"):
+def _as_pandas_does(path, frame):
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif path.suffix == ".jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
+
+
+def _keeping_nan(path, frame):
+    """As the message says."""
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False, na_rep="nan")
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in frame.to_dict("records")))
+    else:
+        columns = {name: pyarrow.array(frame[name], from_pandas=False) for name in frame}
+        pyarrow.parquet.write_table(pyarrow.table(columns), path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "told", "advised"),
+    [
+        (".csv", "line 3, column q_abs: '' is not a number", 'to_csv(path, na_rep="nan")'),
+        (".jsonl", "line 2, column q_abs: null is not a number", "json.dumps of each row"),
+        (".parquet", "row 1, column q_abs: null, not a number", "pyarrow.array(q_abs, from_pandas=False)"),
+    ],
+)
+def test_what_pandas_writes_for_nan_is_no_fault_and_the_advice_makes_it_one(tmp_path, suffix, told, advised):
+    frame = pd.DataFrame({"q_abs": [1.0, np.nan, 2.0], "is_in_range": [True, False, False]})
+    path = tmp_path / f"q{suffix}"
+    _as_pandas_does(path, frame)
+    with pytest.raises(TauError) as caught:
+        read_q_abs(path, gate_dtype=GateDtype.FLOAT64)
+    assert told in caught.value.what
+    assert f"pandas writes NaN so. If the sample is a fault, write nan: {advised}" in caught.value.fix
+    _keeping_nan(path, frame)
+    counts = count_taus(read_q_abs(path, gate_dtype=GateDtype.FLOAT64), [1.5])
+    assert (counts.censored.n, counts.censored.n_fault, counts.in_range.n_fault) == (2, 1, 0)
+
+
+def test_a_label_that_is_missing_is_no_fault(tmp_path):
+    pyarrow.parquet.write_table(
+        pyarrow.table({"q_abs": [1.0], "is_in_range": [None]}), tmp_path / "q.parquet"
+    )
+    with pytest.raises(TauError, match="row 0, column is_in_range: null, not true or false") as caught:
         read_q_abs(tmp_path / "q.parquet")
+    assert "pandas" not in caught.value.fix
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
