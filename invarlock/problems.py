@@ -32,10 +32,15 @@ def dotted(path: KeyPath) -> str:
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """Every problem in ``error``, which validating against ``model`` raised."""
+    found = [
+        (tuple(key for key in one["loc"] if key != "[key]"), one) for one in error.errors(include_url=False)
+    ]
     return [
-        Problem(path, _message(found["type"], found["msg"], found["input"], path, model))
-        for found in error.errors(include_url=False)
-        for path in [tuple(key for key in found["loc"] if key != "[key]")]
+        Problem(path, _message(one["type"], one["msg"], one["input"], path, model))
+        for path, one in found
+        # A list is called too short by the items that are wrong, and told by their own problems.
+        if one["type"] != "too_short"
+        or not any(len(p) > len(path) and p[: len(path)] == path for p, _ in found)
     ]
 
 

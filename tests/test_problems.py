@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from invarlock.errors import ConfigError
 from invarlock.problems import known_keys, problems_of
@@ -42,6 +42,26 @@ def test_thousands_of_unknown_keys_make_one_schema() -> None:
     assert problems[-1] == "k1999: unknown key; known here: inner"
     assert len(made) == 1
     assert known_keys(Counted, ("inner",)) == ("rate",)
+
+
+class Listed(Record):
+    inner: Annotated[tuple[Inner, ...], Field(min_length=1)]
+
+
+@pytest.mark.parametrize(
+    ("items", "told"),
+    [
+        (
+            [{"rate": "x"}],
+            ['inner[0].rate: input should be a valid number, unable to parse string as a number, not "x"'],
+        ),
+        ([], ["inner: tuple should have at least 1 item after validation, not 0"]),
+    ],
+)
+def test_a_list_with_a_bad_item_is_not_too_short_as_well(items: list[Any], told: list[str]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Listed.model_validate({"inner": items})
+    assert [str(problem) for problem in problems_of(caught.value, Listed)] == told
 
 
 def test_a_few_are_told_and_the_rest_is_counted() -> None:

@@ -142,6 +142,7 @@ def test_what_is_wrong_is_told_with_file_and_key(tmp_path: Path, bad: dict[str, 
     with pytest.raises(DataError) as caught:
         write_operating_points(folder)
     assert words in caught.value.what
+    assert "problems" not in caught.value.what
     assert str(caught.value.where).startswith(str(folder / "seed_0.json"))
     assert not (folder / "aggregated").exists()
 
