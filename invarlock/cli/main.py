@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.markup import escape
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from invarlock import __version__
 from invarlock.cli import calibrate, doctor, evaluate, measure, policy, promote, report, services, worker
@@ -22,6 +26,10 @@ First steps: [bold]invarlock calibrate null-sweep --config configs/calibration/n
 Exit codes: 0 done, and every gate holds; 1 a gate failed, or a report does not verify; 2 bad config, policy, data or
 usage; 3 aborted: a spike, NaN, or something that could not be measured.
 """
+
+_BREAK_OF_THE_SOURCE = re.compile(
+    r"(?<!\n)\n(?![\n ])"
+)  # not the end of a paragraph, nor before an indented line
 
 app = typer.Typer(
     name="invarlock",
@@ -68,7 +76,16 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the installed command; ``arguments`` instead of the process's own."""
     try:
-        app(args=arguments)
+        _reflowed(get_group(app))(args=arguments)
     except InvarlockError as error:
         err.print(f"[bold red]error:[/bold red] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+def _reflowed(group: TyperGroup) -> TyperGroup:
+    """``group``, with the help of all its commands broken where the terminal ends, not where the source does."""
+    for command in (group, *group.commands.values()):
+        command.help = _BREAK_OF_THE_SOURCE.sub(" ", inspect.cleandoc(command.help or ""))
+        if isinstance(command, TyperGroup) and command is not group:
+            _reflowed(command)
+    return group
