@@ -134,7 +134,8 @@ def ensure_unchanged(files: SampleFiles, question: TauQuestion) -> None:
 def _requirement(request: TauSweepRequest) -> Requirement | None:
     if request.max_fp is None:
         return None
-    return Requirement(request.max_fp, request.confidence, request.max_fn, request.max_bottom)
+    confidence = Requirement.confidence if request.confidence is None else request.confidence
+    return Requirement(request.max_fp, confidence, request.max_fn, request.max_bottom)
 
 
 def _column(path: Path, column: str) -> SampleColumn:

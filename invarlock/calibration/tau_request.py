@@ -18,8 +18,9 @@ class TauSweepRequest(Record):
 
     q_abs, labels, ids: files as :func:`invarlock.tau.read_q_abs.read_q_abs` reads them. taus: to sweep, and to choose
     from; none for a table of its own and a choice among all values of the gate's dtype. max_fp and its companions:
-    see :class:`invarlock.tau.requirement.Requirement`; without max_fp nothing is recommended. head, tiers: under which
-    names the policy keeps the recommendation. seed, calibration_share: of the split by sample id.
+    see :class:`invarlock.tau.requirement.Requirement`, whose confidence stands where none is asked for; without max_fp
+    nothing is recommended. head, tiers: under which names the policy keeps the recommendation. seed, calibration_share:
+    of the split by sample id.
     """
 
     q_abs: Path
@@ -31,7 +32,7 @@ class TauSweepRequest(Record):
     gate_dtype: GateDtype | None = None
     taus: tuple[float, ...] = ()
     max_fp: float | None = None
-    confidence: float = 0.95
+    confidence: float | None = None
     max_fn: float | None = None
     max_bottom: float | None = None
     tau_train_multiple: float | None = Field(None, ge=1)
@@ -50,7 +51,7 @@ class TauSweepRequest(Record):
         if self.tau_train_multiple is not None and self.target_gap_rate is not None:
             raise ValueError("tau_train has one rule: a multiple of tau_infer, or a target gap rate")
         if self.max_fp is None:
-            asked = ("max_fn", "max_bottom", "tau_train_multiple", "target_gap_rate")
+            asked = ("confidence", "max_fn", "max_bottom", "tau_train_multiple", "target_gap_rate")
             if idle := [name for name in asked if getattr(self, name) is not None]:
                 raise ValueError(f"{', '.join(idle)} needs max_fp: without it nothing is recommended")
         return self

@@ -19,6 +19,7 @@ from invarlock.cli.environment import check_models, launch_server, prepare_envir
 from invarlock.errors import ConfigError
 from invarlock.network import apply_network_switch
 from invarlock.policy.schema import Tier
+from invarlock.problems import Problem, problems_of
 from invarlock.record import Record
 from invarlock.reports.sweep_folder import ensure_usable
 from invarlock.reports.sweep_result import CalibrationResult
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from invarlock.checkpoints.checkpoint import Checkpoint
 
 WHAT, DECIDE, HOW, OUTPUT = "What to run", "How to decide", "How to run", "Output"
+_REPEATED = {"tiers": "tier", "seeds": "seed", "models": "model"}  # field: option
 R = TypeVar("R", bound=Record)
 Request = TypeVar("Request", bound=CalibrationRequest)
 Result = TypeVar("Result", bound=CalibrationResult)
@@ -122,10 +124,19 @@ def checked_request(kind: type[R], command: str, values: Mapping[str, object]) -
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+        problems = "; ".join(map(_with_option, problems_of(error, kind)))
         raise ConfigError(
             problems, where="command line", fix=f"see invarlock calibrate {command} --help"
         ) from error
+
+
+def _with_option(problem: Problem) -> str:
+    """Named for the option behind the field; one that can be repeated has the name of a single value."""
+    message = problem.message.removeprefix("value error, ")
+    if not problem.path:
+        return message
+    name = str(problem.path[0])
+    return f"--{_REPEATED.get(name, name).replace('_', '-')}: {message}"
 
 
 def carry_out(

@@ -83,8 +83,11 @@ def tau_sweep(
         ),
     ] = None,
     confidence: Annotated[
-        float, typer.Option(help="With which --max-fp is promised, in (0, 1).", rich_help_panel=DECIDE)
-    ] = 0.95,
+        float | None,
+        typer.Option(
+            help="With which --max-fp is promised, in (0, 1). Default: 0.95.", rich_help_panel=DECIDE
+        ),
+    ] = None,
     max_fn: Annotated[
         float | None,
         typer.Option(help="Ceiling on the observed fn_in, in [0, 1].", rich_help_panel=DECIDE),

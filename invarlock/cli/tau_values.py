@@ -13,7 +13,9 @@ from invarlock.tau.sweep import checked_taus
 def chosen_taus(lists: Sequence[str] | None, grid: str | None) -> tuple[float, ...]:
     """Those of ``--taus`` or of ``--grid``; none for neither. TauError for both, and for what is no tau."""
     if lists and grid:
-        raise TauError("--taus and --grid are two ways to say the same", fix="give one of them")
+        raise TauError(
+            "--taus and --grid are two ways to say the same", where="command line", fix="give one of them"
+        )
     if grid:
         return _spaced(grid)
     if not lists:
@@ -25,7 +27,7 @@ def chosen_taus(lists: Sequence[str] | None, grid: str | None) -> tuple[float, .
         raise TauError(
             f"a tau is no number: {error}", where="--taus", fix="such as 1e-6,1e-5,1e-4"
         ) from error
-    return tuple(checked_taus(values).tolist())
+    return tuple(checked_taus(values, where="--taus").tolist())
 
 
 def _spaced(grid: str) -> tuple[float, ...]:
@@ -41,7 +43,7 @@ def _spaced(grid: str) -> tuple[float, ...]:
         raise TauError(
             f"{grid!r} is no grid", where="--grid", fix="LOW:HIGH:COUNT, as 1e-6:1e-2:41"
         ) from error
-    checked_taus([low, high])
+    checked_taus([low, high], where="--grid")
     if not low < high or not 2 <= count <= 10_000:
         raise TauError(
             f"{grid!r} does not rise in 2 to 10000 taus",

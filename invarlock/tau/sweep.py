@@ -56,14 +56,21 @@ def count_taus(samples: Samples, taus: ArrayLike) -> TauCounts:
     return TauCounts(dtype=samples.dtype, taus=tuple(asked.tolist()), in_range=inside, censored=censored)
 
 
-def checked_taus(taus: ArrayLike) -> NDArray[np.float64]:
-    """``taus`` as float64, in their order. TauError unless they are finite numbers > 0, at least one."""
+def checked_taus(taus: ArrayLike, *, where: str = "taus") -> NDArray[np.float64]:
+    """``taus`` as float64, in their order. TauError unless they are finite numbers > 0, at least one.
+
+    where: what an error names.
+    """
     values = float_array(taus, "taus")[0].astype(np.float64)
     if values.ndim != 1 or values.size == 0:
-        raise TauError(f"taus has shape {values.shape}", fix="give one or more taus, as a list")
+        raise TauError(f"taus has shape {values.shape}", where=where, fix="give one or more taus, as a list")
     for wrong, what in ((~np.isfinite(values), "not finite"), (values <= 0, "not above 0")):
         if wrong.any():
-            raise TauError(f"tau {values[wrong][0]:g} is {what}", fix="a tau is a finite number > 0, as 1e-5")
+            raise TauError(
+                f"tau {values[wrong][0]:g} is {what}",
+                where=where,
+                fix="a tau is a finite number > 0, as 1e-5",
+            )
     return values
 
 
@@ -114,6 +121,8 @@ def _rounded(taus: NDArray[np.float64], dtype: GateDtype) -> Floats:
     for wrong, what in ((compared == 0, "underflows to 0"), (np.isinf(compared), "overflows")):
         if wrong.any():
             raise TauError(
-                f"tau {taus[wrong][0]:g} {what} in {dtype}", fix="choose it among the |Q| of the head"
+                f"tau {taus[wrong][0]:g} {what} in {dtype}",
+                where="taus",
+                fix="choose it among the |Q| of the head",
             )
     return compared
