@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -13,6 +14,7 @@ from invarlock.tau.recommendation_record import TauRecommendation
 from invarlock.tau.sweep_record import Rates, TauSweep
 
 _FN, _FP, _BOTTOM = "#2b6cb0", "#c05621", "#718096"
+_SMALL = 0.01  # a share that should be seen where none was required
 
 
 def plot_tau(sweep: TauSweep, found: TauRecommendation | None, title: str) -> Mapping[str, bytes]:
@@ -21,20 +23,35 @@ def plot_tau(sweep: TauSweep, found: TauRecommendation | None, title: str) -> Ma
     found: what was recommended from the same samples; None where nothing was asked for.
     """
     with plot_style():
-        figure = Figure(figsize=(7.2, 4.6), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-        axes = figure.add_subplot()
-        _draw_curves(axes, sweep)
-        if found is not None:
-            _draw_choice(axes, found)
-        axes.set_xscale("log")
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_xlabel("tau_infer, in units of |Q|")
-        axes.set_ylabel("share of the samples")
-        axes.grid(color=GRID, zorder=0)
-        axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(handles=_legend(found), loc="outside lower center", ncols=3, frameon=False)
-        return image_files(figure)
+        return image_files(tau_figure(sweep, found, title))
+
+
+def tau_figure(sweep: TauSweep, found: TauRecommendation | None, title: str) -> Figure:
+    """What :func:`plot_tau` renders."""
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    axes = figure.add_subplot()
+    _draw_curves(axes, sweep)
+    if found is not None:
+        _draw_choice(axes, found)
+    axes.set_xscale("log")
+    _scale_shares(axes, _SMALL if found is None else found.requirement.max_fp)
+    axes.set_xlabel("tau_infer, in units of |Q|")
+    axes.grid(color=GRID, zorder=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(handles=_legend(found), loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _scale_shares(axes: Axes, small: float) -> None:
+    """Linear from 0 to ``small``, logarithmic above: what is required lies far from 0, and a share of 0 has a place."""
+    axes.set_yscale("symlog", linthresh=small, linscale=0.6)
+    axes.set_ylim(-0.08 * small, 1.15)
+    decades = [10.0**power for power in range(math.ceil(math.log10(small)), 1)]
+    ticks = sorted({0.0, small / 2, small, *(share for share in decades if share > 1.5 * small)})
+    axes.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    axes.set_yticks([], minor=True)
+    axes.set_ylabel(f"share of the samples; linear up to {small:g}")
 
 
 def _draw_curves(axes: Axes, sweep: TauSweep) -> None:
@@ -61,7 +78,7 @@ def _draw_choice(axes: Axes, found: TauRecommendation) -> None:
         axes.axvline(found.tau_infer, color=RECOMMENDED, linewidth=1.6, zorder=2)
     else:
         note = f"no tau recommended: {found.status.value}"
-        axes.text(0.98, 0.97, note, ha="right", va="top", transform=axes.transAxes, color=RECOMMENDED)
+        axes.set_title(note, loc="right", fontsize=9, color=RECOMMENDED)
 
 
 def _legend(found: TauRecommendation | None) -> Sequence[Line2D]:

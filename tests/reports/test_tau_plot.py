@@ -1,8 +1,9 @@
 import io
 
+import pytest
 from matplotlib.image import imread
 
-from invarlock.reports.tau_plot import plot_tau
+from invarlock.reports.tau_plot import plot_tau, tau_figure
 from invarlock.tau.recommend import recommend_tau_infer
 from invarlock.tau.requirement import Requirement
 from invarlock.tau.samples import samples_of
@@ -35,6 +36,18 @@ def test_requirement_and_recommendation_are_drawn_or_why_there_is_none():
     assert b"recommended: " in pictures()["svg"]
     assert b"required: fp_cens &lt;= 0.05" in pictures()["svg"]
     assert b"no tau recommended: insufficient_data" in pictures(n=20)["svg"]
+
+
+@pytest.mark.parametrize("asked", [0.3, 0.01, 0.0005])
+def test_a_requirement_lies_far_from_0(asked):
+    samples = samples_of(*drawn(1000, 0))
+    found = recommend_tau_infer(samples, Requirement(asked))
+    (axes,) = tau_figure(sweep_of(count_taus(samples, TAUS)), found, "a head").axes
+    heights = axes.transAxes.inverted().transform(axes.transData.transform([(1, 0), (1, asked), (1, 1)]))[
+        :, 1
+    ]
+    assert 0 <= heights[0] < heights[0] + 0.1 < heights[1] < heights[1] + 0.1 < heights[2] <= 1
+    assert {"0", f"{asked:g}", "1"} <= {label.get_text() for label in axes.get_yticklabels()}
 
 
 def test_a_class_without_samples_has_no_curve():
