@@ -10,10 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from invarlock.cli.console import out
+from invarlock.cli.environment import connect_if_running
 from invarlock.doctor import Finding, Level, examine
+from invarlock.errors import InvarlockError
 from invarlock.home import home
 from tasks.background_server import ServerState, ServerStatus
-from tasks.local_services import mlflow_server, prefect_server
+from tasks.local_services import PREFECT_API_URL, mlflow_server, named_server, prefect_server
 from tasks.local_worker import local_worker
 
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "bold red"}
@@ -28,7 +30,8 @@ def doctor(
     """
     findings = [
         *examine(),
-        *(_service(make(home()).status()) for make in (prefect_server, mlflow_server, local_worker)),
+        _prefect(),
+        *(_service(make(home()).status()) for make in (mlflow_server, local_worker)),
     ]
     if as_json:
         print(json.dumps([finding.model_dump(mode="json") for finding in findings], indent=2))
@@ -43,6 +46,22 @@ def doctor(
         out.print(table)
     if any(finding.level is Level.PROBLEM for finding in findings):
         raise typer.Exit(2)
+
+
+def _prefect() -> Finding:
+    """The server that commands would talk to, asked as they would ask it."""
+    try:
+        connected = connect_if_running()
+    except InvarlockError as error:
+        where = f" ({error.where})" if error.where else ""
+        return Finding(
+            subject="prefect server", level=Level.PROBLEM, what=error.what + where, fix=error.fix or ""
+        )
+    if not connected:
+        return _service(prefect_server(home()).status())
+    return Finding(
+        subject="prefect server", level=Level.OK, what=f"answers at {named_server(PREFECT_API_URL)}"
+    )
 
 
 def _service(status: ServerStatus) -> Finding:

@@ -44,19 +44,31 @@ def check_models(
 
 
 def prepare_environment() -> None:
-    """Set what Prefect and MLflow read when they are imported, and wait until the server answers."""
+    """Set what Prefect and MLflow read when they are imported, and wait until the server answers and lets us in."""
     named_server(MLFLOW_TRACKING_URI)  # one that is refused is refused before anything is measured
     os.environ.update(quiet_environment(home()))
     prefect_home(home()).mkdir(parents=True, exist_ok=True)  # Prefect warns when it is not there
-    os.environ[PREFECT_API_URL] = ensure_prefect_server(home())
+    _connect(ensure_prefect_server(home()))
 
 
 def connect_if_running() -> bool:
-    """Prepare the environment for a Prefect server that runs already; False when there is none."""
-    if not named_server(PREFECT_API_URL):
+    """Prepare the environment for a Prefect server that runs already; False when there is none.
+
+    StoreError when it does not let us in, or is named and does not answer.
+    """
+    api_url = named_server(PREFECT_API_URL)
+    if not api_url:
         status = prefect_server(home()).status()
         if status.state is not ServerState.RUNNING:
             return False
-        os.environ[PREFECT_API_URL] = prefect_api_url(status.url)
+        api_url = prefect_api_url(status.url)
     os.environ.update(quiet_environment(home()))
+    _connect(api_url)
     return True
+
+
+def _connect(api_url: str) -> None:
+    os.environ[PREFECT_API_URL] = api_url
+    from tasks.server_access import ensure_access  # imports Prefect, which reads the environment then
+
+    ensure_access(api_url)

@@ -95,10 +95,10 @@ def rollback(
     from invarlock.promotion.rollback import request_rollback
 
     who = requester or whoever_runs_this()
-    version, now = version_named(to), datetime.now(UTC)
-    request_id = request_rollback(version, requester=who, reason=reason, created_at=now).id
+    version = version_named(to)
     _prepare()
-    _carry_on(request_id, as_json)
+    asked = request_rollback(version, requester=who, reason=reason, created_at=datetime.now(UTC))
+    _carry_on(asked.id, as_json)
 
 
 def _prepare() -> None:

@@ -74,12 +74,13 @@ def reject(request_id: RequestId, reason: Reason, name: Name = None, as_json: As
 
 def _tell_waiting(request_id: str, decision: str, name: str, reason: str) -> list[str]:
     """Pages of the flow runs that were woken. The answer is kept already: without a server nobody waits."""
-    if not connect_if_running():
-        return []
-    from tasks.waiting_runs import tell_waiting  # imports Prefect
-
     try:
+        if not connect_if_running():
+            return []
+        from tasks.waiting_runs import tell_waiting  # imports Prefect
+
         return list(tell_waiting(request_id, decision=decision, name=name, reason=reason))
     except StoreError as error:
-        err.print(f"[yellow]kept, but flow runs that wait for it could not be told:[/] {escape(error.what)}")
+        told = "[yellow]kept, but flow runs that wait for it could not be told:[/]"
+        err.print(f"{told} {escape(str(error))}", soft_wrap=True)
         return []
