@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.markup import escape
@@ -9,8 +10,9 @@ from rich.table import Table
 
 from invarlock.cli.console import out
 from invarlock.cli.sweep_view import near, show_steps
-from invarlock.reports.tau_sweep_files import rate_text
+from invarlock.reports.tau_sweep_files import TABLE, rate_text
 from invarlock.reports.tau_sweep_result import TauRow, TauSweepResult
+from invarlock.tau.recommendation_record import Constraint
 
 _SHOWN = 15  # rows; the files have all
 
@@ -20,7 +22,7 @@ def show_tau_sweep(result: TauSweepResult) -> None:
     out.print(_curves(result))
     out.print(
         "fn_in: in range and on the bottom; fp_cens: censored and accepted, 95 % interval; "
-        f"bold: recommended; faults: {result.n_fault}",
+        f"*: recommended; faults: {result.n_fault}",
         style="dim",
         soft_wrap=True,
     )
@@ -45,7 +47,7 @@ def _curves(result: TauSweepResult) -> Table:
     for row in _thinned(result):
         interval = row.fp_cens_interval
         table.add_row(
-            f"{row.tau:.4g}",
+            f"* {row.tau:.4g}" if row.tau == result.tau_infer else f"{row.tau:.4g}",
             rate_text(row.fn_in),
             rate_text(row.fp_cens),
             "-" if interval is None else f"{interval[0]:.3g} to {interval[1]:.3g}",
@@ -81,4 +83,18 @@ def _next(result: TauSweepResult) -> str:
         return f"invarlock policy diff {near(result.base_policy)} {near(result.patch)}"
     if result.status is None:
         return "say what is required, as --max-fp 0.01, for a recommendation"
-    return "more censored samples, or another requirement; tau_infer_sweep.csv has what each tau gives"
+    reached = result.splits.get("calibration")
+    if reached is None:
+        way = "a larger --max-fp, or more censored samples"
+    elif result.binding is Constraint.MAX_BOTTOM:
+        way = f"--max-bottom {_not_below(reached.bottom_rate)}, the least with this --max-fp, or a larger --max-fp"
+    elif reached.fn_in is None:
+        way = "samples in range, or no --max-fn"
+    else:
+        way = f"--max-fn {_not_below(reached.fn_in)}, the least with this --max-fp, or a larger --max-fp"
+    return f"{way}; {TABLE} has what each tau gives"
+
+
+def _not_below(rate: float | None) -> str:
+    """Four decimals that a ceiling can be set to."""
+    return f"{math.ceil(1e4 * (rate or 0)) / 1e4:g}"

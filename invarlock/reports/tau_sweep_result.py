@@ -11,7 +11,7 @@ from invarlock.record import Record
 from invarlock.reports.sweep_result import CalibrationResult, Links, SweepResult
 from invarlock.reports.tau_sweep_files import PATCH, REPORT, SUMMARY
 from invarlock.reports.tau_sweep_report import TauSweepReport
-from invarlock.tau.recommendation_record import Status
+from invarlock.tau.recommendation_record import Constraint, Status
 from invarlock.tau.sweep_record import Interval, TauSweep
 from invarlock.tau.tau_point import TauPoint
 
@@ -29,14 +29,16 @@ class TauRow(Record):
 class TauSweepResult(CalibrationResult):
     """A finished tau sweep.
 
-    status, statement: None where no requirement was given; tau_infer, tau_train, patch: None where there is none;
-    splits: what the smallest tau that meets max_fp does to the samples that calibrate; the frozen one, to the others.
+    status, statement: None where no requirement was given; binding: the part of it that stands in the way; tau_infer,
+    tau_train, patch: None where there is none; splits: what the smallest tau that meets max_fp does to the samples that
+    calibrate; the frozen one, to the others.
     """
 
     head: str
     tiers: tuple[str, ...]
     status: Status | None
     statement: str | None
+    binding: Constraint | None
     tau_infer: float | None
     tau_train: float | None
     splits: dict[str, TauPoint]
@@ -82,6 +84,7 @@ def tau_sweep_result(out: Path, report: TauSweepReport, found: TauFindings, link
         tiers=tuple(tier.value for tier in report.config.tiers),
         status=calibration.recommendation.status if calibration else None,
         statement=calibration.recommendation.statement if calibration else None,
+        binding=calibration.recommendation.binding if calibration else None,
         tau_infer=record.tau_infer if record else None,
         tau_train=record.tau_train if record else None,
         splits={name: point for name, point in points.items() if point is not None},

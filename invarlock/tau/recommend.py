@@ -130,17 +130,23 @@ def _statement(
         )
     if point is None:
         return f"No normal tau to choose from leaves {k} or fewer of {n_cens} censored samples accepted."
+    if binding is Constraint.MAX_FN and point.fn_in is None:
+        return f"No sample is in range: nothing can show fn_in <= {requirement.max_fn:g}."
     if binding is Constraint.MAX_FN:
-        ceiling = f"fn_in <= {requirement.max_fn:g}"
-        observed = "no sample is in range" if point.fn_in is None else f"fn_in is {point.fn_in:.4g}"
-        return f"At the smallest tau for fp_cens, {point.tau:.6g}, {observed}; {ceiling} was asked."
+        return _out_of_reach(requirement, point, "fn_in", point.fn_in, requirement.max_fn)
     if binding is Constraint.MAX_BOTTOM:
-        return (
-            f"At the smallest tau for fp_cens, {point.tau:.6g}, bottom_rate is {point.bottom_rate:.4g}; "
-            f"bottom_rate <= {requirement.max_bottom:g} was asked."
-        )
+        return _out_of_reach(requirement, point, "bottom_rate", point.bottom_rate, requirement.max_bottom)
     lifted = ", the smallest normal number" if point.tau == point.dtype.smallest_normal else ""
     return (
         f"At tau_infer {point.tau:.6g}{lifted} in {point.dtype}, {point.fp_cens_count} of {n_cens} censored samples "
         f"are accepted, {k} may be: with {confidence} no more than {alpha:g} of fresh ones will be."
+    )
+
+
+def _out_of_reach(
+    requirement: Requirement, point: TauPoint, name: str, least: float | None, ceiling: float | None
+) -> str:
+    return (
+        f"No tau to choose from that meets fp_cens <= {requirement.max_fp:g} has {name} below {least:.4g}, which it "
+        f"is at {point.tau:.6g}, the smallest of them; {name} <= {ceiling:g} was asked."
     )

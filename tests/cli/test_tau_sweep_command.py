@@ -162,10 +162,14 @@ def test_shows_the_recommendation_on_both_splits_and_where_to_go_on(
         "evaluation",
         f"InferenceConfig(tau_infer={tau!r}, tau_train={train!r})",
         "warning: no sample ids were given",
+        "*: recommended;",
         "tiers_patch_tau.yaml",
         "Next",
     ):
         assert part in ran.out, part
+    starred = [line for line in ran.out.splitlines() if "* " in line]
+    assert len(starred) == 1
+    assert f"* {tau:.4g} " in starred[0]
     curves = json.loads((tmp_path / "out" / "tau_infer_sweep.json").read_text())
     part, other = curves["n_fault"], report["calibration"]["evaluation"]["n_fault"]
     assert part + other == 3  # each is counted on its side, and on the bottom at every tau
@@ -232,6 +236,20 @@ def test_one_class_only_is_written_with_a_reason_and_exits_with_1(
     assert not (tmp_path / "out" / "tiers_patch_tau.yaml").exists()
     assert status in (tmp_path / "out" / "tau_sweep_summary.md").read_text()
     assert (tmp_path / "out" / "plots" / "tau_infer_sweep.png").exists()
+
+
+@pytest.mark.parametrize("ceiling", ["--max-fn", "--max-bottom"])
+def test_a_ceiling_out_of_reach_is_told_with_the_one_that_is_not(
+    embedded_home: Path, tmp_path: Path, capfd: Capture, ceiling: str
+) -> None:
+    q_abs, labels = drawn(1500)
+    samples = np.where(labels, q_abs, 30 * q_abs), labels  # harder to tell apart
+    ran = swept(capfd, tmp_path, *samples, "--max-fp", 0.01, ceiling, 0.001)
+    assert ran.code == 1, ran.err
+    advised = re.search(rf"change +{ceiling} (0\.\d+), the least with this --max-fp", ran.out)
+    assert advised is not None, ran.out
+    ran = swept(capfd, tmp_path, *samples, "--max-fp", 0.01, ceiling, advised[1], "--fresh")
+    assert ran.code == 0, ran.out
 
 
 def test_a_policy_that_could_not_keep_it_is_refused(

@@ -147,13 +147,18 @@ def test_a_ceiling_that_binds_is_named_with_the_rate_that_breaks_it(ceiling, bin
     found = recommend_tau_infer(samples, Requirement(max_fp=0.05, **ceiling))
     assert (found.status, found.binding, found.tau_infer) == ("infeasible", binding, None)
     assert found.calibration.fp_cens_upper <= 0.05
-    assert "<= 0.9 was asked" in found.statement
+    least = found.calibration.fn_in if binding == "max_fn" else found.calibration.bottom_rate
+    rate = binding.replace("max_fn", "fn_in").replace("max_bottom", "bottom_rate")
+    assert found.statement.startswith("No tau to choose from that meets fp_cens <= 0.05 has ")
+    assert f" {rate} below {least:.4g}, which it is at {found.calibration.tau:.6g}" in found.statement
+    assert found.statement.endswith(f"{rate} <= 0.9 was asked.")
 
 
 def test_a_ceiling_on_fn_in_without_samples_in_range_cannot_be_judged():
     samples = samples_of(np.random.default_rng(8).exponential(size=100), np.zeros(100, bool))
     found = recommend_tau_infer(samples, Requirement(max_fp=0.05, max_fn=0.5))
     assert (found.status, found.binding) == ("insufficient_data", "max_fn")
+    assert found.statement == "No sample is in range: nothing can show fn_in <= 0.5."
     assert recommend_tau_infer(samples, FIVE_PERCENT).status == "ok"
 
 
