@@ -19,12 +19,18 @@ _LISTED = (METADATA, MODEL)
 
 
 def ensure_free(folder: Path) -> None:
-    """TauError when a bundle cannot get the name ``folder``: it is none, or something is there already."""
+    """TauError when a bundle cannot get the name ``folder``: it is none, is taken, or lies inside another bundle."""
     if folder.name in ("", "..") or "\0" in str(folder):
         raise TauError(
             f"{str(folder)!r} is no name for a bundle", fix="name a new folder, such as bundles/dose-1"
         )
     try:
+        if holder := next((one for one in folder.resolve().parents if _is_bundle(one)), None):
+            raise TauError(
+                f"{holder} is a bundle, which nothing is added to",
+                where=folder,
+                fix="name a folder beside it",
+            )
         if any(folder.iterdir()):
             raise _taken(folder)
     except FileNotFoundError:
@@ -84,6 +90,10 @@ def checksums(files: Mapping[str, bytes]) -> bytes:
 def altered(folder: Path, how: str) -> TauError:
     """The refusal of a bundle that is not as it was exported."""
     return TauError(f"the bundle was altered: {how}", where=folder, fix="fetch or export it anew")
+
+
+def _is_bundle(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (CHECKSUMS, *_LISTED))
 
 
 def _unusable(what: str, folder: Path, error: OSError) -> StoreError:

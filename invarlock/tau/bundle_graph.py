@@ -6,8 +6,10 @@ any P and Q (:mod:`invarlock.tau.bundle_probe`).
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -93,6 +95,21 @@ def cut_gate(graph: Graph) -> Graph:
     return gate
 
 
+@contextmanager
+def _no_word_of_torchvision() -> Iterator[None]:
+    """Without the exporter's lines that torchvision, of which nothing here makes use, is not installed."""
+    log = logging.getLogger("torch.onnx._internal.exporter._registration")
+    log.addFilter(_says_something_else)
+    try:
+        yield
+    finally:
+        log.removeFilter(_says_something_else)
+
+
+def _says_something_else(line: logging.LogRecord) -> bool:
+    return not line.getMessage().startswith("torchvision is not installed")
+
+
 def _exported(
     module: nn.Module,
     inputs: tuple[Tensor, ...],
@@ -100,7 +117,7 @@ def _exported(
     names: Sequence[str],
     outputs: Sequence[str],
 ) -> Graph:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _no_word_of_torchvision():
         warnings.simplefilter("ignore")  # of torch about itself, and about axes that have one name
         try:
             program: Any = torch.onnx.export(

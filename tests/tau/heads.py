@@ -28,6 +28,20 @@ class TinyModel(nn.Module):
         return p, q
 
 
+class NormedModel(nn.Module):
+    """Two layers, batch norm between them, in float64."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        layers = nn.Linear(3, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2)
+        self.layers = nn.Sequential(*layers).double()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        p, q = self.layers(x).unbind(-1)
+        return p, q
+
+
 class Gives(nn.Module):
     """Gives one thing, whatever it is asked."""
 

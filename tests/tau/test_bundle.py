@@ -21,7 +21,7 @@ from invarlock.tau.strict import StrictInference
 from invarlock.tau.wrapper import SCMInferenceWrapper
 from tests.tau.conftest import CALIBRATION, GAUGE, TAUS
 from tests.tau.hard_values import hard_pairs
-from tests.tau.heads import Casts, Gives, RationalHead, TinyModel, ZeroesWhenExported
+from tests.tau.heads import Casts, Gives, NormedModel, RationalHead, TinyModel, ZeroesWhenExported
 
 CONFIG = InferenceConfig(*TAUS)
 X = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
@@ -105,6 +105,24 @@ def test_a_loaded_model_answers_as_the_wrapper_does(tiny):
         eager, found = wrapped.infer(x), bundle(x.numpy())
         np.testing.assert_allclose(found.decoded, eager.decoded.detach().numpy(), rtol=1e-3)
         assert found.bottom_mask.tolist() == eager.bottom_mask.tolist()
+
+
+@pytest.mark.slow
+def test_batch_norm_is_exported_with_its_running_statistics_and_differs_by_rounding_alone(tmp_path):
+    wrapped = SCMInferenceWrapper(NormedModel(), CONFIG).train()
+    for _ in range(20):
+        wrapped(2 * torch.randn(64, 3, dtype=torch.float64) + 1)
+    before = {name: value.clone() for name, value in wrapped.state_dict().items()}
+    bundle = load_bundle(export_bundle(wrapped, (X.double(),), tmp_path / "b"))
+    assert all(torch.equal(before[name], value) for name, value in wrapped.state_dict().items())
+    x = 2 * torch.randn(5000, 3, dtype=torch.float64) + 1
+    with torch.no_grad():
+        eager = wrapped.eval().infer(x)
+    found = bundle(x.numpy())
+    # Relative to a value near 0, from which both runtimes round off as much: 1e-9 in float64, 1e-2 in float32.
+    np.testing.assert_allclose(found.decoded, eager.decoded.numpy(), rtol=1e-8)
+    for name in StrictInference._fields[1:]:
+        np.testing.assert_array_equal(getattr(found, name), getattr(eager, name).numpy())
 
 
 @pytest.mark.slow
@@ -228,6 +246,28 @@ def test_a_name_that_is_taken_or_none_is_refused(tmp_path, exported):
     for out in (".", "..", tmp_path / "full/..", "", tmp_path / "a\0b"):
         assert "no name" in refuses(wrapped, (torch.ones(2, 2),), out)
     assert (tmp_path / "full/note").read_text() == "mine"
+
+
+@pytest.mark.parametrize("inside", ["sub", "sub/deeper", "../float32/sub"])
+def test_a_name_inside_a_bundle_is_refused(exported, inside):
+    bundle = exported("float32")
+    wrapped = SCMInferenceWrapper(RationalHead(), CONFIG)
+    assert f"{bundle.resolve()} is a bundle" in refuses(wrapped, (torch.ones(2, 2),), bundle / inside)
+    assert len(list(bundle.iterdir())) == 3
+
+
+@pytest.mark.slow
+def test_an_export_prints_nothing(tmp_path):
+    script = """
+import sys, torch
+from invarlock.tau.inference import InferenceConfig, SCMInferenceWrapper, export_bundle
+from tests.tau.heads import RationalHead
+export_bundle(SCMInferenceWrapper(RationalHead(), InferenceConfig(1e-5)), (torch.ones(1, 2),), sys.argv[1])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "b")], capture_output=True, text=True, check=True
+    )
+    assert (ran.stdout, ran.stderr) == ("", "")
 
 
 def test_a_name_taken_meanwhile_is_refused_and_nothing_is_left_beside_it(tmp_path):
