@@ -60,6 +60,7 @@ def _params(plan: TauSweepPlan) -> dict[str, str]:
         "max_bottom": question.requirement and question.requirement.max_bottom,
         "tau_train_multiple": question.tau_train_multiple,
         "target_gap_rate": question.target_gap_rate,
+        "rows_are_samples": question.rows_are_samples or None,
         "ids_sha256": question.ids and question.ids.sha256,
     }
     return {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from invarlock.calibration.tau import find_tau
 from invarlock.calibration.tau_records import SampleColumn, TauQuestion
 from invarlock.calibration.tau_request import TauSweepRequest
 from invarlock.digests import digest_of, sha256_file
@@ -15,10 +16,10 @@ from invarlock.policy.schema import Tier
 from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.provenance import CodeVersion, code_version
 from invarlock.record import Record
+from invarlock.tau.calibrate import split_to_calibrate
 from invarlock.tau.errors import TauError
 from invarlock.tau.read_q_abs import read_q_abs
 from invarlock.tau.requirement import Requirement
-from invarlock.tau.sample_ids import ensure_one_row_an_id
 from invarlock.tau.samples import QAbsSamples
 from invarlock.tau.sweep import count_taus
 
@@ -80,6 +81,7 @@ def settle_tau_sweep(request: TauSweepRequest) -> SettledTauSweep:
         q_abs=_column(files.q_abs, request.q_column),
         labels=_column(files.labels, request.label_column),
         ids=_column(files.ids, request.id_column or "id") if files.ids else None,
+        rows_are_samples=request.rows_are_samples,
         gate_dtype=request.gate_dtype,
         taus=request.taus,
         requirement=_requirement(request),
@@ -108,6 +110,7 @@ def open_samples(files: SampleFiles, question: TauQuestion) -> QAbsSamples:
         label_column=question.labels.column,
         id_column=question.ids.column if question.ids else None,
         gate_dtype=question.gate_dtype,
+        rows_are_samples=question.rows_are_samples,
     )
 
 
@@ -117,8 +120,10 @@ def ensure_countable(request: TauSweepRequest) -> None:
     question = settled.plan.options.question
     samples = open_samples(settled.files, question)
     count_taus(samples, question.taus or [1.0])
-    if question.requirement is not None:
-        ensure_one_row_an_id(samples)
+    if question.tau_train_multiple is not None:
+        find_tau(samples, question)  # whether the multiple overflows, nothing else can tell
+    elif question.requirement is not None:
+        split_to_calibrate(samples, seed=question.seed, calibration_share=question.calibration_share)
 
 
 def ensure_unchanged(files: SampleFiles, question: TauQuestion) -> None:

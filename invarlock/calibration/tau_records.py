@@ -20,11 +20,15 @@ class SampleColumn(Record):
 
 
 class TauQuestion(Record):
-    """Everything that the findings depend on besides the code; no path, no name. taus: none for a table of its own."""
+    """Everything that the findings depend on besides the code; no path, no name.
+
+    rows_are_samples: the operator's claim that every row is a sample of its own; taus: none for a table of its own.
+    """
 
     q_abs: SampleColumn
     labels: SampleColumn
     ids: SampleColumn | None
+    rows_are_samples: bool
     gate_dtype: GateDtype | None
     taus: tuple[float, ...]
     requirement: Requirement | None

@@ -16,11 +16,12 @@ from invarlock.tau.gate_dtype import GateDtype
 class TauSweepRequest(Record):
     """Design page 7's tau-sweep.
 
-    q_abs, labels, ids: files as :func:`invarlock.tau.read_q_abs.read_q_abs` reads them. taus: to sweep, and to choose
-    from; none for a table of its own and a choice among all values of the gate's dtype. max_fp and its companions:
-    see :class:`invarlock.tau.requirement.Requirement`, whose confidence stands where none is asked for; without max_fp
-    nothing is recommended. head, tiers: under which names the policy keeps the recommendation. seed, calibration_share:
-    of the split by sample id.
+    q_abs, labels, ids: files as :func:`invarlock.tau.read_q_abs.read_q_abs` reads them. rows_are_samples: the claim
+    that, without ids, every row is a sample of its own; a promotion takes one or the other. taus: to sweep, and to
+    choose from; none for a table of its own and a choice among all values of the gate's dtype. max_fp and its
+    companions: see :class:`invarlock.tau.requirement.Requirement`, whose confidence stands where none is asked for;
+    without max_fp nothing is recommended. head, tiers: under which names the policy keeps the recommendation.
+    seed, calibration_share: of the split by sample id.
     """
 
     q_abs: Path
@@ -29,6 +30,7 @@ class TauSweepRequest(Record):
     q_column: str = "q_abs"
     label_column: str = "is_in_range"
     id_column: str | None = None
+    rows_are_samples: bool = False
     gate_dtype: GateDtype | None = None
     taus: tuple[float, ...] = ()
     max_fp: float | None = None

@@ -41,7 +41,9 @@ def tau_sweep(
     ids: Annotated[
         Path | None,
         typer.Option(
-            help="File of sample ids, by which rows are split. Default: row numbers.", rich_help_panel=WHAT
+            help="File of sample ids, by which rows are split and repeated samples are found. Compared byte by byte: "
+            "'7' and '007' are two. Default: row numbers, which show no sample that is there twice.",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     q_column: Annotated[
@@ -54,10 +56,19 @@ def tau_sweep(
         str | None,
         typer.Option(help="That of the ids. Default: id, with --ids.", rich_help_panel=WHAT),
     ] = None,
+    rows_are_samples: Annotated[
+        bool,
+        typer.Option(
+            "--rows-are-samples",
+            help="Your word that every row is a sample of its own; without ids, a promotion needs it.",
+            rich_help_panel=WHAT,
+        ),
+    ] = False,
     gate_dtype: Annotated[
         GateDtype | None,
         typer.Option(
-            help="Dtype in which the gate compares Q. Default: that of --q-abs; .csv, .jsonl and integers have none.",
+            help="Dtype in which the gate compares Q. Default: that of --q-abs, where some value needs it; .csv, "
+            ".jsonl and integers have none.",
             rich_help_panel=WHAT,
         ),
     ] = None,
@@ -135,9 +146,10 @@ def tau_sweep(
     censoring), fp_cens the share of the censored that are not (false acceptance). The recommendation keeps fp_cens
     below --max-fp on fresh samples with --confidence, for any distribution of |Q|; "the smallest tau whose observed
     rate is low enough" would break that every second time. It is made on one side of a split by sample id, frozen, and
-    counted on the other.
+    counted on the other. It is of independent samples: two censored rows of one id are refused, and without ids the
+    promise holds only if every row is a sample of its own.
 
-    Example:  invarlock calibrate tau-sweep --q-abs q.npy --labels in_range.npy --max-fp 0.01 --head dose-head-3
+    Example:  invarlock calibrate tau-sweep --q-abs q.npy --labels in_range.npy --ids ids.npy --max-fp 0.01
 
     A tau is of one head, one normalisation and one convention of magnitude. Nothing is applied: with a recommendation
     there is a patch to review and to promote, as of any other sweep.
@@ -159,6 +171,7 @@ def tau_sweep(
             "q_column": q_column,
             "label_column": label_column,
             "id_column": id_column,
+            "rows_are_samples": rows_are_samples,
             "gate_dtype": gate_dtype,
             "taus": chosen_taus(taus, grid),
             "max_fp": max_fp,

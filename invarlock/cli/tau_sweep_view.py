@@ -36,7 +36,8 @@ def show_tau_sweep(result: TauSweepResult) -> None:
         out.print(f"[yellow]warning[/yellow]: {escape(warning)}", soft_wrap=True)
     if result.tau_infer is not None:
         train = "" if result.tau_train is None else f", tau_train={result.tau_train!r}"
-        out.print(f"\n  InferenceConfig(tau_infer={result.tau_infer!r}{train})", soft_wrap=True)
+        gate = f', gate_dtype="{result.gate_dtype}"'
+        out.print(f"\n  InferenceConfig(tau_infer={result.tau_infer!r}{train}{gate})", soft_wrap=True)
     show_steps(result, "review" if result.patch else "change", _next(result))
 
 

@@ -93,13 +93,20 @@ def _calibrated(changes: Sequence[Change], bases: Sequence[Basis]) -> PolicyChec
 
 
 def _floor(name: str, counts: Sequence[tuple[Basis, int]], floor: int) -> PolicyCheck:
-    short = [f"{basis.tier.value} has {count}" for basis, count in counts if count < floor]
+    short = [
+        f"{basis.tier.value} has {count}{_why_none(basis, count)}" for basis, count in counts if count < floor
+    ]
     return PolicyCheck(
         name=name,
         passed=bool(counts) and not short,
         reason=f"{'; '.join(short) or ('each tier has enough' if counts else 'there are none')}: at least {floor}",
         numbers={"floor": floor, **{f"{b.sweep} {b.tier.value}": count for b, count in counts}},
     )
+
+
+def _why_none(basis: Basis, count: int) -> str:
+    """In brackets, why ``basis`` has none of what is counted."""
+    return "" if count else "".join(f" ({why})" for why in dict.fromkeys(basis.unsupported.values()))
 
 
 def _supported(changes: Sequence[Change], bases: Sequence[Basis], allowed: str | None) -> PolicyCheck:

@@ -12,6 +12,7 @@ from invarlock.reports.null_sweep_report import NullSweepReport
 from invarlock.reports.rmt_sweep_report import RmtSweepReport
 from invarlock.reports.tau_sweep_report import TauSweepReport
 from invarlock.reports.ve_sweep_report import VeSweepReport
+from invarlock.tau.samples import IdSource
 
 AnySweepReport = NullSweepReport | RmtSweepReport | VeSweepReport | TauSweepReport
 
@@ -20,14 +21,19 @@ _ALPHA = "spectral_guard.multiple_testing"
 _DRIFT = "spectral_guard.drift_caps"
 _EPSILON = "rmt_guard.epsilon_by_family"
 _MIN_EFFECT = "variance_guard.min_effect_lognll"
+_TAU = "tau_guard"
+_ROWS = (
+    "rows without ids may be one sample many times; sweep again with --ids or --id-column, or with --rows-are-samples "
+    "where every row is a sample of its own"
+)
 
 
 class Basis(Record):
     """The runs behind the recommendations of one sweep for one tier.
 
     sweep: as the catalog of policy keys names it; n_runs: those that carry the guard, of a tau sweep the censored
-    samples that calibrate (decision 0135); n_effective: independent observations among them at most; unsupported: key
-    below the tier to why its value is UNSUPPORTED.
+    samples that calibrate (decision 0135); n_effective: independent observations among them at most, 0 where nothing
+    tells which they are (decision 0150); unsupported: key below the tier to why its value is UNSUPPORTED.
     """
 
     sweep: str
@@ -122,13 +128,14 @@ def _of_tau(report: TauSweepReport) -> Iterator[Basis]:
     found = report.calibration
     if found is None or report.record is None:  # there is no patch
         return
-    n_cens = found.recommendation.n_cens  # one row of each: no other is calibrated upon
+    n_cens = found.recommendation.n_cens
+    unknown = found.split.ids is IdSource.ROW_NUMBER  # with ids, one row of each: no other is calibrated upon
     for tier in report.config.tiers:
         yield Basis(
             sweep="tau-sweep",
             tier=tier,
             n_runs=n_cens,
-            n_effective=n_cens,
+            n_effective=0 if unknown else n_cens,
             statement=" ".join((*tau_sweep_files.basis_lines(found), *report.warnings)),
-            unsupported={},
+            unsupported={_TAU: _ROWS} if unknown else {},
         )

@@ -8,6 +8,8 @@ from invarlock.reports.sweep_files import base_line, commented, csv_text, origin
 from invarlock.reports.tau_sweep_report import TauSweepReport
 from invarlock.tau.calibrate import TauCalibration
 from invarlock.tau.requirement import Requirement
+from invarlock.tau.samples import IdSource
+from invarlock.tau.split import SplitRecipe
 from invarlock.tau.sweep_files import KIND
 from invarlock.tau.sweep_record import Interval, TauSweep
 from invarlock.tau.tau_point import TauPoint
@@ -63,10 +65,21 @@ def _heads(report: TauSweepReport) -> dict[str, object]:
 
 
 def basis_lines(found: TauCalibration) -> Iterator[str]:
-    """What was found on the samples that calibrate, and on the others."""
+    """What was found on the samples that calibrate, and on the others, and how they were told apart."""
     yield found.recommendation.statement
     if (point := found.evaluation) is not None:
         yield f"On the evaluation split: {point_text(point)}."
+    yield f"The split has seed {found.split.seed}: {split_text(found.split)}."
+
+
+def split_text(split: SplitRecipe) -> str:
+    """How many rows are on each side, and what tells samples apart."""
+    told = {
+        IdSource.GIVEN: "sample id",
+        IdSource.CLAIMED: "row number, each row said to be a sample of its own",
+        IdSource.ROW_NUMBER: "row number",
+    }[split.ids]
+    return f"{split.n_calibration} rows calibrate, {split.n_evaluation} evaluate, by {told}"
 
 
 def point_text(point: TauPoint) -> str:
@@ -118,8 +131,7 @@ def _recommendation(report: TauSweepReport, found: TauCalibration) -> list[str]:
         f"| tau_train | {train} |",
         f"| required | {requirement_text(choice.requirement)} |",
         f"| chosen from | {_rule_text(choice.grid)} |",
-        f"| split | {split.n_calibration} calibrate, {split.n_evaluation} evaluate; by {split.ids.value}, "
-        f"seed {split.seed} |",
+        f"| split | {split_text(split)}; seed {split.seed} |",
         f"| tiers | {', '.join(tier.value for tier in report.config.tiers)} |",
         "",
         choice.statement,

@@ -46,11 +46,13 @@ class TauSweepReport(CalibrationReport):
         """What the policy would keep of it; None where no tau_infer is recommended."""
         if self.calibration is None or self.calibration.recommendation.status is not Status.OK:
             return None
-        tau_infer = self.calibration.recommendation.tau_infer
-        return TauRecord(tau_infer=tau_infer, tau_train=self.tau_train.tau_train if self.tau_train else None)
+        found = self.calibration.recommendation
+        tau_train = self.tau_train.tau_train if self.tau_train else None
+        return TauRecord(tau_infer=found.tau_infer, tau_train=tau_train, gate_dtype=found.dtype)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reviewer should think about."""
-        split = self.calibration.split.warnings if self.calibration else ()
-        return (*split, *(self.tau_train.warnings if self.tau_train else ()))
+        found = self.calibration
+        of_tau_infer = (*found.split.warnings, *found.warnings) if found else ()
+        return (*of_tau_infer, *(self.tau_train.warnings if self.tau_train else ()))

@@ -11,6 +11,7 @@ from invarlock.record import Record
 from invarlock.reports.sweep_result import CalibrationResult, Links, SweepResult
 from invarlock.reports.tau_sweep_files import PATCH, REPORT, SUMMARY
 from invarlock.reports.tau_sweep_report import TauSweepReport
+from invarlock.tau.gate_dtype import GateDtype
 from invarlock.tau.recommendation_record import Constraint, Status
 from invarlock.tau.sweep_record import Interval, TauSweep
 from invarlock.tau.tau_point import TauPoint
@@ -30,8 +31,8 @@ class TauSweepResult(CalibrationResult):
     """A finished tau sweep.
 
     status, statement: None where no requirement was given; binding: the part of it that stands in the way; tau_infer,
-    tau_train, patch: None where there is none; splits: what the smallest tau that meets max_fp does to the samples that
-    calibrate; the frozen one, to the others.
+    tau_train, gate_dtype, patch: None where there is none; splits: what the smallest tau that meets max_fp does to the
+    samples that calibrate; the frozen one, to the others.
     """
 
     head: str
@@ -41,6 +42,7 @@ class TauSweepResult(CalibrationResult):
     binding: Constraint | None
     tau_infer: float | None
     tau_train: float | None
+    gate_dtype: GateDtype | None
     splits: dict[str, TauPoint]
     rows: tuple[TauRow, ...]
     n_fault: int
@@ -87,6 +89,7 @@ def tau_sweep_result(out: Path, report: TauSweepReport, found: TauFindings, link
         binding=calibration.recommendation.binding if calibration else None,
         tau_infer=record.tau_infer if record else None,
         tau_train=record.tau_train if record else None,
+        gate_dtype=record.gate_dtype if record else None,
         splits={name: point for name, point in points.items() if point is not None},
         rows=_rows(found.sweep),
         n_fault=found.sweep.n_fault,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from invarlock.tau.array_columns import npy_column, npz_column, parquet_column
@@ -34,6 +35,7 @@ def read_q_abs(
     label_column: str = "is_in_range",
     id_column: str | None = None,
     gate_dtype: GateDtype | None = None,
+    rows_are_samples: bool = False,
 ) -> QAbsSamples:
     """Samples from a file of |Q|, and files beside it that have the same rows.
 
@@ -44,9 +46,10 @@ def read_q_abs(
         have the shape of |Q|.
     q_column, label_column, id_column: column, key or array name in each; an .npy has none. Ids are read where
         ``ids`` or ``id_column`` is given, else row numbers stand in.
-    gate_dtype: the dtype that Q has in deployment. None for that of the file, where it has a floating one: text
-        and integers do not say, and a tau that is exact in a wider dtype may be rounded onto the very |Q| that it
-        is to keep out.
+    gate_dtype: the dtype that Q has in deployment. None for that of the file, where it has a floating one that some
+        |Q| needs: text and integers do not say, values that a narrower dtype holds as well may come from a head in
+        that, and a tau that is exact in a wider dtype may be rounded onto the very |Q| that it is to keep out.
+    rows_are_samples: your word that every row is a sample of its own, where there are no ids to show it.
 
     Raises TauError, which names file and line, row or column.
     """
@@ -70,14 +73,42 @@ def read_q_abs(
         ids=None if names is None else names.reshape(-1),
         gate_dtype=gate_dtype,
         where=path,
+        rows_are_samples=rows_are_samples,
     )
-    if gate_dtype is None and (path.suffix in _TEXT or q_abs.dtype.kind != "f"):
+    if gate_dtype is None:
+        _ensure_said(samples, q_column, path.suffix not in _TEXT and q_abs.dtype.kind == "f")
+    return samples
+
+
+def _ensure_said(samples: QAbsSamples, column: str, floating: bool) -> None:
+    """TauError where the file does not tell the gate's dtype: it has no floating one, or one that no |Q| needs."""
+    if not floating:
         raise TauError(
-            f"does not say in which dtype the gate compares {q_column}",
-            where=path,
+            f"does not say in which dtype the gate compares {column}",
+            where=samples.where,
             fix="name it, as --gate-dtype float32 (gate_dtype in Python)",
         )
-    return samples
+    if narrower := _narrower(samples):
+        raise TauError(
+            f"every finite {column} is exact in {' and '.join(narrower)} too: the gate may compare in another dtype "
+            f"than the file's {samples.dtype}",
+            where=samples.where,
+            fix=f"name that of Q: --gate-dtype {' or '.join([*narrower, samples.dtype])} (gate_dtype in Python)",
+        )
+
+
+def _narrower(samples: QAbsSamples) -> list[GateDtype]:
+    """The dtypes narrower than that of ``samples`` that hold all their finite values.
+
+    Reads on only while there is one: as a rule the first chunk.
+    """
+    left = [dtype for dtype in GateDtype if dtype is not samples.dtype and samples.dtype.holds(dtype)]
+    for chunk in samples.chunks():
+        values = chunk.q_abs[np.isfinite(chunk.q_abs)]
+        left = [dtype for dtype in left if (dtype.round(values) == values).all()]
+        if not left:
+            break
+    return left
 
 
 def _extent(column: NDArray[Any]) -> str:

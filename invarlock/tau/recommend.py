@@ -30,9 +30,15 @@ from invarlock.tau.order_statistic import kth_largest
 from invarlock.tau.recommendation_record import Constraint, Rule, Status, TauRecommendation
 from invarlock.tau.requirement import Requirement
 from invarlock.tau.sample_ids import ensure_one_row_an_id
-from invarlock.tau.samples import Samples
+from invarlock.tau.samples import IdSource, Samples
 from invarlock.tau.sweep import checked_taus, count_taus
 from invarlock.tau.tau_point import TauPoint, tau_point
+
+_OF_ROWS = {
+    IdSource.GIVEN: "",
+    IdSource.CLAIMED: " That every row is a sample of its own is the operator's word: no ids were given.",
+    IdSource.ROW_NUMBER: " This holds only if every row is a sample of its own: no ids were given, and nobody says so.",
+}
 
 
 def recommend_tau_infer(
@@ -47,8 +53,9 @@ def recommend_tau_infer(
         where the smallest tau that meets max_fp breaks them, every other does.
     taus: a grid to choose from; None for every value of the gate's dtype.
 
-    Reads the samples a few times. Raises TauError as :func:`invarlock.tau.sweep.count_taus` does, and where censored
-    rows share an id: rows of one sample are no independent draws.
+    Without ids the statement says whose word it is that rows are independent. Reads the samples a few times. Raises
+    TauError as :func:`invarlock.tau.sweep.count_taus` does, and where censored rows share an id: rows of one sample are
+    no independent draws.
     """
     ensure_one_row_an_id(samples)
     grid = None if taus is None else tuple(checked_taus(taus).tolist())
@@ -70,7 +77,8 @@ def recommend_tau_infer(
         n_needed=needed,
         k=k,
         calibration=point,
-        statement=_statement(requirement, binding, n_cens, needed, k, point),
+        statement=_statement(requirement, binding, n_cens, needed, k, point)
+        + (_OF_ROWS[samples.id_source] if status is Status.OK else ""),
     )
 
 

@@ -6,6 +6,7 @@ import mmap
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -16,6 +17,15 @@ from invarlock.tau.errors import TauError
 from invarlock.tau.gate_dtype import Floats, GateDtype
 
 CHUNK = 1 << 16  # samples; sorted in the cache of one core
+
+
+class IdSource(StrEnum):
+    """What tells samples apart: ids; or row numbers, each row a sample of its own because somebody says so, or because
+    nobody says anything."""
+
+    GIVEN = "given"
+    CLAIMED = "row_number_claimed"
+    ROW_NUMBER = "row_number"
 
 
 class Chunk(NamedTuple):
@@ -37,6 +47,10 @@ class Samples(Protocol):
     def where(self) -> Path | None:
         """The file of |Q|, for messages."""
 
+    @property
+    def id_source(self) -> IdSource:
+        """What tells samples apart."""
+
     def chunks(self) -> Iterator[Chunk]:
         """All samples, the same each time."""
 
@@ -50,6 +64,7 @@ class QAbsSamples:
     whatever made it one.
 
     q_abs, is_in_range: one dimension, same length; ids: of the samples, None for their row numbers;
+    rows_are_samples: the claim that, without ids, every row is a sample of its own.
     dtype: the gate's, in which chunks are given; what overflows in it is a fault there.
     where: the file of |Q|, for messages.
     """
@@ -59,9 +74,17 @@ class QAbsSamples:
     dtype: GateDtype
     ids: NDArray[Any] | None = None
     where: Path | None = None
+    rows_are_samples: bool = False
 
     def __len__(self) -> int:
         return len(self.q_abs)
+
+    @property
+    def id_source(self) -> IdSource:
+        """What tells samples apart."""
+        if self.ids is not None:
+            return IdSource.GIVEN
+        return IdSource.CLAIMED if self.rows_are_samples else IdSource.ROW_NUMBER
 
     def chunks(self) -> Iterator[Chunk]:
         """All samples in order. TauError on a negative |Q|."""
@@ -90,6 +113,7 @@ def samples_of(
     *,
     ids: ArrayLike | None = None,
     gate_dtype: GateDtype | None = None,
+    rows_are_samples: bool = False,
 ) -> QAbsSamples:
     """Samples from arrays, numpy or torch, of one shape.
 
@@ -100,6 +124,7 @@ def samples_of(
     ids: integers or text, one a sample.
     gate_dtype: the dtype that Q has in deployment, where that is narrower than the values'; theirs by default, and
         float64 for lists and integers. A tau says something of a gate in this dtype only.
+    rows_are_samples: your word that every row is a sample of its own, where there are no ids to show it.
 
     Raises TauError on shapes that differ, no data, labels that are not boolean, values that are not numbers or are
     masked, and a gate whose dtype tells apart what the values do not.
@@ -114,7 +139,14 @@ def samples_of(
     if names is not None and names.shape != q.shape:
         raise TauError(f"q_abs has shape {q.shape}, ids {names.shape}", fix="give one id a sample")
     flat = None if names is None else names.reshape(-1)
-    return checked_samples(q.reshape(-1), labels.reshape(-1), dtype, ids=flat, gate_dtype=gate_dtype)
+    return checked_samples(
+        q.reshape(-1),
+        labels.reshape(-1),
+        dtype,
+        ids=flat,
+        gate_dtype=gate_dtype,
+        rows_are_samples=rows_are_samples,
+    )
 
 
 def checked_samples(
@@ -125,6 +157,7 @@ def checked_samples(
     ids: NDArray[Any] | None = None,
     gate_dtype: GateDtype | None = None,
     where: Path | None = None,
+    rows_are_samples: bool = False,
 ) -> QAbsSamples:
     """Samples from arrays of one dimension and length; see :func:`samples_of`."""
     if len(q_abs) == 0:
@@ -140,7 +173,20 @@ def checked_samples(
         raise TauError(
             f"{dtype} values do not show where a {gate} gate cuts", where=where, fix=f"save |Q| as {gate}"
         )
-    return QAbsSamples(q_abs=q_abs, is_in_range=is_in_range, ids=ids, dtype=gate, where=where)
+    if rows_are_samples and ids is not None:
+        raise TauError(
+            "ids say which rows are one sample, and so does --rows-are-samples",
+            where=where,
+            fix="give one of them",
+        )
+    return QAbsSamples(
+        q_abs=q_abs,
+        is_in_range=is_in_range,
+        ids=ids,
+        dtype=gate,
+        where=where,
+        rows_are_samples=rows_are_samples,
+    )
 
 
 def float_array(values: ArrayLike, name: str) -> tuple[Floats, GateDtype]:

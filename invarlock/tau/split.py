@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,14 @@ from invarlock.record import Record
 from invarlock.tau.errors import TauError
 from invarlock.tau.gate_dtype import GateDtype
 from invarlock.tau.sample_ids import RULE, keys_of, repeated
-from invarlock.tau.samples import CHUNK, Chunk, QAbsSamples
+from invarlock.tau.samples import CHUNK, Chunk, IdSource, QAbsSamples
 
 METHOD = f"splitmix64(splitmix64(seed) xor id) / 2^64 < calibration_share; {RULE}"
 ROW_NUMBERS = (
-    "no sample ids were given: rows are split by number, and a sample in two rows may be on both sides"
+    "no sample ids were given: a sample in two rows may be on both sides, and the promise holds only if there is none; "
+    "give ids (--ids, --id-column), or say that every row is a sample of its own (--rows-are-samples)"
 )
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
-
-
-class IdSource(StrEnum):
-    """What identifies a sample."""
-
-    GIVEN = "given"
-    ROW_NUMBER = "row_number"
 
 
 class SplitRecipe(Record):
@@ -62,6 +55,11 @@ class Part:
         """In which |Q| and tau are compared."""
         return self.whole.dtype
 
+    @property
+    def id_source(self) -> IdSource:
+        """What tells samples apart."""
+        return self.whole.id_source
+
     def chunks(self) -> Iterator[Chunk]:
         """The part's samples in order."""
         for start, q_abs, is_in_range in self.whole.chunks():
@@ -93,23 +91,22 @@ def split_samples(
             where="calibration_share",
             fix="such as 0.5",
         )
-    given = samples.ids is not None
     below = np.uint64(calibration_share * 2.0**64)
     keys, calibrates = np.empty(len(samples), np.uint64), np.empty(len(samples), np.bool_)
     for start in range(0, len(samples), CHUNK):
         rows = slice(start, min(start + CHUNK, len(samples)))
         keys[rows] = np.arange(rows.start, rows.stop) if samples.ids is None else keys_of(samples.ids[rows])
         calibrates[rows] = _hashes(keys[rows], seed) < below
-    n_repeated = repeated(keys) if given else 0
+    n_repeated = 0 if samples.ids is None else repeated(keys)
     recipe = SplitRecipe(
         seed=seed,
         calibration_share=calibration_share,
-        ids=IdSource.GIVEN if given else IdSource.ROW_NUMBER,
+        ids=samples.id_source,
         method=METHOD,
         n_calibration=int(calibrates.sum()),
         n_evaluation=int((~calibrates).sum()),
         n_repeated=n_repeated,
-        warnings=_warnings(given, n_repeated),
+        warnings=_warnings(samples.id_source, n_repeated),
     )
     return Part(samples, calibrates), Part(samples, ~calibrates), recipe
 
@@ -126,8 +123,8 @@ def splitmix64(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
-def _warnings(given: bool, n_repeated: int) -> tuple[str, ...]:
-    if not given:
+def _warnings(source: IdSource, n_repeated: int) -> tuple[str, ...]:
+    if source is IdSource.ROW_NUMBER:
         return (ROW_NUMBERS,)
     if n_repeated:
         return (

@@ -36,10 +36,20 @@ class TauTrainRecommendation(Record):
 
 
 def tau_train_by_multiple(samples: Samples, tau_infer: float, multiple: float) -> TauTrainRecommendation:
-    """tau_train = ``multiple`` x tau_infer, and what it would watch. TauError unless 1 <= multiple < infinity."""
+    """tau_train = ``multiple`` x tau_infer, and what it would watch.
+
+    TauError unless 1 <= multiple < infinity, and where the product overflows in the dtype of |Q|.
+    """
     if not 1 <= multiple < math.inf:
         raise TauError(f"multiple {multiple} is not a number >= 1", where="multiple", fix="such as 10")
-    return _counted(samples, tau_infer, multiple * tau_infer)
+    tau_train = multiple * tau_infer
+    if math.isinf(float(samples.dtype.round(tau_train))):
+        raise TauError(
+            f"{multiple:g} times tau_infer {tau_infer:g} overflows in {samples.dtype}",
+            where="multiple",
+            fix="a smaller one (--tau-train-multiple)",
+        )
+    return _counted(samples, tau_infer, tau_train)
 
 
 def tau_train_by_gap_rate(samples: Samples, tau_infer: float, gap_rate: float) -> TauTrainRecommendation:

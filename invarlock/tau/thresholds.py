@@ -32,10 +32,16 @@ class Thresholds(NamedTuple):
 def thresholds_in(dtype: GateDtype, config: InferenceConfig) -> Thresholds:
     """``config`` as a gate of type ``dtype`` compares with it.
 
-    TauError when it is no config, and when tau_infer underflows to 0 or a threshold overflows: the gate would be
-    open, or shut, to all.
+    TauError when it is no config, or one of another dtype; and when tau_infer underflows to 0 or a threshold overflows:
+    the gate would be open, or shut, to all.
     """
     ensure_config(config)
+    if config.gate_dtype not in (None, dtype):
+        raise TauError(
+            f"the tau was calibrated for a {config.gate_dtype} gate, and Q is {dtype}",
+            where="gate_dtype",
+            fix=f"calibrate it on the {dtype} |Q| that this head gives",
+        )
     tau_infer = _rounded(dtype, "tau_infer", config.tau_infer)
     if tau_infer == 0.0:
         raise TauError(

@@ -18,6 +18,7 @@ def question(**changes):
         "q_abs": COLUMN,
         "labels": COLUMN,
         "ids": None,
+        "rows_are_samples": False,
         "gate_dtype": None,
         "taus": (),
         "requirement": Requirement(0.01),

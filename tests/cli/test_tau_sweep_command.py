@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import ArrayLike, NDArray
 
 from tests.calibration.tau_samples import drawn, saved
@@ -160,7 +161,7 @@ def test_shows_the_recommendation_on_both_splits_and_where_to_go_on(
     for part in (
         "head dose-3",
         "evaluation",
-        f"InferenceConfig(tau_infer={tau!r}, tau_train={train!r})",
+        f'InferenceConfig(tau_infer={tau!r}, tau_train={train!r}, gate_dtype="float32")',
         "warning: no sample ids were given",
         "*: recommended;",
         "tiers_patch_tau.yaml",
@@ -250,6 +251,54 @@ def test_a_ceiling_out_of_reach_is_told_with_the_one_that_is_not(
     assert advised is not None, ran.out
     ran = swept(capfd, tmp_path, *samples, "--max-fp", 0.01, ceiling, advised[1], "--fresh")
     assert ran.code == 0, ran.out
+
+
+def censored_ties(folder: Path) -> Path:
+    """|Q| of a float32 head in a float64 file: 600 of 2,000 censored samples have the same one."""
+    q_abs, _ = drawn(2000)
+    q_abs = np.minimum(q_abs, np.float32(0.01))
+    q_abs[:600] = np.float32(0.01)
+    columns = {"q_abs": q_abs.astype(np.float64), "is_in_range": np.zeros(2000, bool), "id": np.arange(2000)}
+    np.savez(folder / "f64.npz", **columns)
+    return folder / "f64.npz"
+
+
+def test_a_float64_file_of_float32_values_is_refused_until_the_gates_dtype_is_named(
+    embedded_home: Path, tmp_path: Path, capfd: Capture
+) -> None:
+    options = ("--q-abs", censored_ties(tmp_path), "--id-column", "id", "--max-fp", 0.01)
+    printed = refused(capfd, tmp_path, *options)
+    assert re.search(r"exact in float32 too.*f64\.npz.*--gate-dtype float32 or float64", printed), printed
+    ran = run_cli(capfd, *COMMAND, *options, "--gate-dtype", "float32", "--out", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    patch = yaml.safe_load((tmp_path / "out" / "tiers_patch_tau.yaml").read_text())
+    record = patch["balanced"]["tau_guard"]["heads"]["default"]
+    assert record["gate_dtype"] == "float32"
+    assert record["tau_infer"] == np.nextafter(np.float32(0.01), np.float32(1))
+    assert "no sample ids" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (
+            ("--gate-dtype", "float16", "--tau-train-multiple", "1e9"),
+            r"1e\+09 times tau_infer .* overflows in float16.*--tau-train-multiple",
+        ),
+        (("--calibration-share", 0.99999999), "all 3000 rows calibrate.*--calibration-share"),
+        (("--ids", "ids.npy", "--rows-are-samples"), "give one of them"),
+        (("--ids", "ids.npy"), "censored rows repeat the id"),
+    ],
+    ids=str,
+)
+def test_what_the_recommendation_would_refuse_is_refused_before_any_server(
+    tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch, options: tuple[object, ...], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("ids.npy", np.arange(3000) // 3)
+    q, in_range = saved(tmp_path, *drawn())
+    printed = refused(capfd, tmp_path, "--q-abs", q, "--labels", in_range, "--max-fp", 0.01, *options)
+    assert re.search(says, printed), printed
 
 
 def test_a_policy_that_could_not_keep_it_is_refused(

@@ -50,7 +50,8 @@ HEAD = "dose-head-3"
 def request(folder: Path, name: str = "out", **changes: object) -> TauSweepRequest:
     q_abs, labels = saved(folder, *drawn())
     values = {"q_abs": q_abs, "labels": labels, "max_fp": 0.01, "head": HEAD, "out": folder / name}
-    return TauSweepRequest.model_validate({**values, "tau_train_multiple": 4.0, **changes})
+    said = {"rows_are_samples": "ids" not in changes}
+    return TauSweepRequest.model_validate({**values, **said, "tau_train_multiple": 4.0, **changes})
 
 
 def report_of(result: TauSweepResult) -> TauSweepReport:
@@ -143,6 +144,7 @@ def test_what_is_asked_is_in_the_run_key_and_where_files_lie_is_not(place: Path,
         {"head": "x"},
         {"tiers": ("balanced",)},
         {"gate_dtype": "float16"},
+        {"rows_are_samples": False},
         {"tau_train_multiple": 5.0},
         {"id_column": "id"},
     )
@@ -183,10 +185,12 @@ def test_a_tau_becomes_policy_and_a_rollback_takes_it_back(
     asked = ask(capfd, first)
     assert asked.code == 0, asked.err
     review = json.loads(asked.out)["review"]
-    assert [each["change"]["direction"] for each in review["changes"]] == ["tightening", "neutral"]
+    assert [each["change"]["direction"] for each in review["changes"]] == ["tightening", "neutral", "neutral"]
     n_cens = report_of(first).calibration.recommendation.n_cens
     assert review["changes"][0]["basis"]["n_effective"] == review["changes"][0]["basis"]["n_runs"] == n_cens
-    assert "On the evaluation split: " in review["changes"][0]["basis"]["statement"]
+    statement = review["changes"][0]["basis"]["statement"]
+    for part in ("On the evaluation split: ", "The split has seed 0: ", "the operator's word"):
+        assert part in statement
     approve_and_apply(capfd, json.loads(asked.out)["request_id"])
 
     new = live_tiers_path(root).read_text()
@@ -197,9 +201,11 @@ def test_a_tau_becomes_policy_and_a_rollback_takes_it_back(
         f'"{HEAD}"',
         "tau_infer",
         "tau_train",
+        "gate_dtype",
     ]
     record = resolve_policy("balanced").policy.tau.heads[HEAD]
-    assert (record.tau_infer, record.tau_train) == (first.tau_infer, first.tau_train)
+    found = (record.tau_infer, record.tau_train, record.gate_dtype)
+    assert found == (first.tau_infer, first.tau_train, "float32")
     assert resolve_policy("balanced").digest != digest
     assert resolve_policy("conservative").policy.tau.heads == {}
     assert HEAD in run_cli(capfd, "policy", "show", "--tier", "balanced").out
@@ -225,6 +231,19 @@ def test_few_samples_with_many_rows_are_refused(root: Path, tmp_path: Path) -> N
     np.save(tmp_path / "ids.npy", ids)
     with pytest.raises(TauError, match="censored rows repeat the id of another"):
         run_tau_sweep(request(tmp_path, ids=tmp_path / "ids.npy"))
+
+
+def test_rows_that_may_be_one_sample_are_swept_and_not_promoted(
+    capfd: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+) -> None:
+    result = run_tau_sweep(request(tmp_path, tiers=(Tier.BALANCED,), rows_are_samples=False))
+    assert result.tau_infer is not None
+    assert "--rows-are-samples" in result.warnings[0]
+    refused = ask(capfd, result)
+    assert refused.code == 1
+    assert "independent observations: balanced has 0 (rows without ids may be one sample" in refused.err
+    assert "--rows-are-samples" in refused.err
+    assert ask(capfd, result, "--allow-large", "we need it").code == 1
 
 
 def test_a_recalibration_asks_for_its_own_promotion(

@@ -18,7 +18,7 @@ def test_the_catalog_has_every_leaf_of_a_policy_and_no_other() -> None:
     drift = {path for path in catalog() if path.startswith("spectral.drift_caps.*.")}
     tau = {path for path in catalog() if path.startswith("tau.heads.*.")}  # these when a head has a record
     assert covered | drift | tau == set(catalog())
-    assert (len(drift), len(tau)) == (3, 2)
+    assert (len(drift), len(tau)) == (3, 3)
 
 
 def test_every_key_says_what_it_controls_and_where_it_is_seen() -> None:
@@ -39,6 +39,7 @@ def test_what_sweeps_may_change() -> None:
         "variance.min_effect_lognll": "ve-sweep",
         "tau.heads.*.tau_infer": "tau-sweep",
         "tau.heads.*.tau_train": "tau-sweep",
+        "tau.heads.*.gate_dtype": "tau-sweep",
     }
     assert all(catalog()[path].key.kind is Kind.CALIBRATED for path in by_sweep)
 

@@ -134,21 +134,36 @@ def test_a_bad_patch_is_an_error(tmp_path: Path) -> None:
 
 def test_every_key_has_a_direction_or_says_that_it_has_none() -> None:
     neutral = {path for path, entry in catalog().items() if entry.key.looseness(1) is None}
-    assert neutral == {"variance.tap", "variance.max_calib", "tau.heads.*.tau_train"}
+    assert neutral == {
+        "variance.tap",
+        "variance.max_calib",
+        "tau.heads.*.tau_train",
+        "tau.heads.*.gate_dtype",
+    }
 
 
 @pytest.mark.parametrize(
     ("old", "new", "direction"),
     [
-        ("{}", "{h: {tau_infer: 0.1}}", "tightening"),
-        ("{h: {tau_infer: 0.1}}", "{h: {tau_infer: 0.05}}", "loosening"),
-        ("{h: {tau_infer: 0.1}}", "{h: {tau_infer: null}}", "loosening"),
-        ("{h: {tau_infer: 0.1}}", "{h: {tau_infer: 0.1, tau_train: 0.3}}", "neutral"),
+        ("tau_infer: null", "tau_infer: 0.1", "tightening"),
+        ("tau_infer: 0.1", "tau_infer: 0.05", "loosening"),
+        ("tau_infer: 0.1", "tau_infer: null", "loosening"),
+        ("tau_infer: 0.1", "tau_infer: 0.1, tau_train: 0.3", "neutral"),
     ],
 )
 def test_a_lower_tau_infer_loosens_and_none_most(tmp_path: Path, old: str, new: str, direction: str) -> None:
+    old, new = ("{h: {gate_dtype: float32, " + keys + "}}" for keys in (old, new))
     [change] = change_one(tmp_path, "tau_guard.heads", old, new)
     assert (change.direction, change.path.rpartition(".")[0]) == (direction, "balanced.tau_guard.heads.h")
+
+
+def test_the_first_record_of_a_head_tightens(tmp_path: Path) -> None:
+    record = "{h: {tau_infer: 0.1, gate_dtype: float32}}"
+    changes = change_one(tmp_path, "tau_guard.heads", "{}", record)
+    assert [(change.new, change.direction) for change in changes] == [
+        (0.1, "tightening"),
+        ("float32", "neutral"),
+    ]
 
 
 def test_drift_caps_of_no_family_are_no_limit(tmp_path: Path) -> None:

@@ -34,8 +34,9 @@ def test_a_policy_without_tau_records_is_spelled_as_before_there_were_any() -> N
     assert (
         TierPolicy.model_validate({"tau": {"heads": {}}}).model_dump_json() == TierPolicy().model_dump_json()
     )
-    kept = TierPolicy.model_validate({"tau": {"heads": {"h": {"tau_infer": 0.1}}}})
-    assert kept.model_dump(mode="json")["tau"] == {"heads": {"h": {"tau_infer": 0.1, "tau_train": None}}}
+    record = {"tau_infer": 0.1, "gate_dtype": "float32"}
+    kept = TierPolicy.model_validate({"tau": {"heads": {"h": record}}})
+    assert kept.model_dump(mode="json")["tau"] == {"heads": {"h": {**record, "tau_train": None}}}
 
 
 def test_scope_covers_all_or_one_family() -> None:
@@ -65,8 +66,10 @@ def test_scope_covers_all_or_one_family() -> None:
         {"rmt": {"epsilon_by_family": {"ffn": -0.01}}},
         {"tau": {"heads": {"a.b": {}}}},  # a dot parts the names of a path
         {"tau": {"heads": {"1e5": {}}}},
-        {"tau": {"heads": {"h": {"tau_infer": 0}}}},
-        {"tau": {"heads": {"h": {"tau_infer": 0.2, "tau_train": 0.1}}}},
+        {"tau": {"heads": {"h": {"tau_infer": 0, "gate_dtype": "float32"}}}},
+        {"tau": {"heads": {"h": {"tau_infer": 0.1}}}},  # in which dtype?
+        {"tau": {"heads": {"h": {"tau_infer": 0.1, "gate_dtype": "int8"}}}},
+        {"tau": {"heads": {"h": {"tau_infer": 0.2, "tau_train": 0.1, "gate_dtype": "float32"}}}},
         {"tau": {"heads": {"h": {"tau_train": 0.1}}}},
         {"tau": {"heads": {"h": {"tau": 0.1}}}},
         {"metrics": {"pm_ratio": {"ratio_limit_base": 0.9}}},

@@ -187,8 +187,9 @@ def without_value(line: str) -> tuple[str, str]:
 @pytest.mark.parametrize("head", ["no", "null", "true", "dose-head-3", "A_b"])
 @pytest.mark.parametrize("tier", ["balanced", "conservative", "aggressive"])
 def test_a_head_keeps_its_name_whatever_yaml_makes_of_it(head: str, tier: str) -> None:
-    record = {head: {"tau_infer": 1e-05, "tau_train": None}}
+    record = {head: {"tau_infer": 1e-05, "tau_train": None, "gate_dtype": "float32"}}
     text = laid_over(SHORT, yaml.safe_dump({tier: {"tau_guard": {"heads": record}}}))
     assert yaml.safe_load(text)[tier]["tau_guard"]["heads"] == record
-    again = laid_over(text, yaml.safe_dump({tier: {"tau_guard": {"heads": {"b": {"tau_infer": 1.0}}}}}))
+    other = {"b": {"tau_infer": 1.0, "gate_dtype": "bfloat16"}}
+    again = laid_over(text, yaml.safe_dump({tier: {"tau_guard": {"heads": other}}}))
     assert set(yaml.safe_load(again)[tier]["tau_guard"]["heads"]) == {head, "b"}

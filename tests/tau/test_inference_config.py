@@ -7,6 +7,7 @@ import pytest
 
 from invarlock.errors import InvarlockError
 from invarlock.tau.errors import TauError
+from invarlock.tau.gate_dtype import GateDtype
 from invarlock.tau.inference_config import InferenceConfig
 
 
@@ -21,6 +22,14 @@ def test_is_frozen_and_a_value():
         config.tau_infer = 1.0
     assert config == InferenceConfig(np.float64(1e-5), 1e-4)
     assert pickle.loads(pickle.dumps(config)) == config
+
+
+def test_the_gates_dtype_may_be_named():
+    assert InferenceConfig().gate_dtype is None
+    assert InferenceConfig(gate_dtype="float32").gate_dtype is GateDtype.FLOAT32
+    for name in ("int8", "float", 32):
+        with pytest.raises(TauError, match=f"gate_dtype {name!r} is none of float16, bfloat16"):
+            InferenceConfig(gate_dtype=name)
 
 
 def test_the_ends_may_meet():

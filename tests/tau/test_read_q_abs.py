@@ -9,6 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from invarlock.errors import InvarlockError
+from invarlock.tau.calibrate import calibrate_tau_infer
 from invarlock.tau.errors import TauError
 from invarlock.tau.gate_dtype import GateDtype
 from invarlock.tau.inference_config import InferenceConfig
@@ -146,6 +147,81 @@ def test_a_tau_from_text_keeps_its_promise_in_a_float32_gate(tmp_path):
     assert strict_inference(np.ones_like(q), q, InferenceConfig(found.tau_infer)).bottom_mask.all()
 
 
+def narrow(dtype, n=2000):
+    """Values of ``dtype`` with ties, onto which the next value of a wider one would be rounded."""
+    q = GateDtype(dtype).round(np.random.default_rng(0).exponential(size=n) / 200)
+    q[:600] = GateDtype(dtype).round(0.01)
+    return np.minimum(q, q[0])
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".parquet"])
+@pytest.mark.parametrize(
+    ("values", "file", "named"),
+    [
+        ("float32", "float64", "float32 or float64"),
+        ("bfloat16", "float32", "bfloat16 or float32"),
+        ("float16", "float64", "float16 or float32 or float64"),
+    ],
+)
+def test_a_file_wider_than_its_values_must_be_told_the_gates_dtype(tmp_path, suffix, values, file, named):
+    q = narrow(values).astype(file)
+    path, beside = tmp_path / f"q{suffix}", None
+    if suffix == ".npy":
+        beside = tmp_path / "labels.npy"
+        np.save(path, q)
+        np.save(beside, np.zeros(q.size, bool))
+    else:
+        frame = pd.DataFrame({"q_abs": q, "is_in_range": np.zeros(q.size, bool)})
+        np.savez(
+            path, **{name: frame[name].to_numpy() for name in frame}
+        ) if suffix == ".npz" else frame.to_parquet(path)
+    with pytest.raises(TauError, match=rf"exact in {values}(.|\n)*--gate-dtype {named} ") as caught:
+        read_q_abs(path, labels=beside)
+    assert str(path) in str(caught.value)
+    for gate in (values, file):
+        assert read_q_abs(path, labels=beside, gate_dtype=GateDtype(gate)).dtype == gate
+
+
+def test_a_tau_of_float32_values_in_a_float64_file_keeps_its_promise_or_is_refused_by_the_gate(tmp_path):
+    q = narrow("float32")
+    np.savez(
+        tmp_path / "q.npz",
+        q_abs=q.astype(np.float64),
+        is_in_range=np.zeros(q.size, bool),
+        id=np.arange(q.size),
+    )
+    configs = {}
+    for gate in (GateDtype.FLOAT32, GateDtype.FLOAT64):
+        samples = read_q_abs(tmp_path / "q.npz", id_column="id", gate_dtype=gate)
+        found = calibrate_tau_infer(samples, Requirement(max_fp=0.01)).recommendation
+        configs[gate] = InferenceConfig(found.tau_infer, gate_dtype=found.dtype)
+    assert strict_inference(q, q, configs[GateDtype.FLOAT32]).bottom_mask.all()
+    with pytest.raises(TauError, match="calibrated for a float64 gate, and Q is float32"):
+        strict_inference(q, q, configs[GateDtype.FLOAT64])
+    unnamed = InferenceConfig(configs[GateDtype.FLOAT64].tau_infer)
+    assert (~strict_inference(q, q, unnamed).bottom_mask).sum() >= 600  # what that would have let pass
+
+
+def test_one_value_that_needs_the_files_dtype_is_enough_and_ends_the_reading(tmp_path):
+    q = np.ones(2 * CHUNK)
+    q[CHUNK + 3], q[-1] = 0.1, np.nan
+    frame = {"q_abs": q, "is_in_range": np.zeros(q.size, bool)}
+    np.savez(tmp_path / "late.npz", **frame)
+    assert read_q_abs(tmp_path / "late.npz").dtype == "float64"
+    q[0], q[-1] = 0.1, -1
+    np.savez(tmp_path / "early.npz", **frame)
+    samples = read_q_abs(tmp_path / "early.npz")  # the chunk with the negative value is not read yet
+    with pytest.raises(TauError, match=rf"q_abs\[{q.size - 1}\] is -1"):
+        count_taus(samples, [1.0])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+def test_values_that_tell_no_dtype(tmp_path, value):
+    np.savez(tmp_path / "q.npz", q_abs=np.full(9, value, np.float32), is_in_range=np.zeros(9, bool))
+    with pytest.raises(TauError, match="every finite q_abs is exact in float16 and bfloat16 too"):
+        read_q_abs(tmp_path / "q.npz")
+
+
 def test_labels_may_lie_in_another_file_of_another_format(tmp_path):
     frame = table()
     np.save(tmp_path / "q.npy", frame["q_abs"].to_numpy())
@@ -260,7 +336,7 @@ def test_damage_anywhere_in_a_file_is_a_tau_error(tmp_path):
 def _arrays(folder, q, labels):
     np.save(folder / "q.npy", q)
     np.save(folder / "l.npy", labels)
-    return read_q_abs(folder / "q.npy", labels=folder / "l.npy")
+    return read_q_abs(folder / "q.npy", labels=folder / "l.npy", gate_dtype=GateDtype.FLOAT64)
 
 
 @pytest.mark.parametrize(

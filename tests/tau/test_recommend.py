@@ -120,6 +120,25 @@ def test_rows_of_one_censored_sample_are_refused():
     assert recommend_tau_infer(samples_of(draw, inside, ids=ids), Requirement(max_fp=0.01)).status == "ok"
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "only if every row is a sample of its own"),
+        ({"rows_are_samples": True}, "the operator's word"),
+        ({"ids": np.arange(301)}, "of fresh ones will be."),
+    ],
+)
+def test_the_statement_says_whose_word_it_is_that_rows_are_independent(options, says):
+    draw = np.random.default_rng(1).exponential(size=300)
+    found = recommend_tau_infer(censored(draw, **options), Requirement(max_fp=0.01))
+    assert says in found.statement
+    assert found.statement.endswith("of fresh ones will be.") == ("ids" in options)
+    few = recommend_tau_infer(
+        censored(draw[:9], **({} if "ids" in options else options)), Requirement(max_fp=0.01)
+    )
+    assert few.statement.endswith("none of them is accepted.")  # nothing is promised
+
+
 @pytest.mark.parametrize(("n", "status"), [(0, "insufficient_data"), (298, "insufficient_data"), (299, "ok")])
 def test_299_censored_samples_can_show_one_percent(n, status):
     found = recommend_tau_infer(

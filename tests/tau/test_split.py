@@ -80,7 +80,9 @@ def test_row_numbers_stand_in_with_a_warning_and_split_like_given_integers():
     parts = split_samples(samples_of(q, labels), seed=3)
     given = split_samples(samples_of(q, labels, ids=np.arange(n)), seed=3)
     assert parts[2].ids == "row_number"
-    assert "split by number" in parts[2].warnings[0]
+    assert "--rows-are-samples" in parts[2].warnings[0]
+    said = split_samples(samples_of(q, labels, rows_are_samples=True), seed=3)[2]
+    assert (said.ids, said.warnings, said.n_calibration) == ("row_number_claimed", (), parts[2].n_calibration)
     assert (parts[2].n_calibration, given[2].ids) == (given[2].n_calibration, "given")
     for mine, theirs in zip(parts[:2], given[:2], strict=True):
         assert count_taus(mine, [5.0, 1e5]) == count_taus(theirs, [5.0, 1e5])
@@ -123,6 +125,11 @@ def test_the_key_of_an_id_is_of_the_id_alone():
     for name in ("", "007", "+7", "-0", "3.0", " 7", "\u0667", str(top), str(-(2**63) - 1), "9" * 5000, "é"):
         head = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
         assert keys_of(np.array([name, "7"], object)).tolist() == [head, 7]
+
+
+def test_ids_and_the_claim_that_none_are_needed():
+    with pytest.raises(TauError, match="--rows-are-samples"):
+        samples_of([0.1, 0.2], [True, False], ids=[1, 2], rows_are_samples=True)
 
 
 def test_object_ids_as_pandas_gives_them():
