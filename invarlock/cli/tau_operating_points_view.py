@@ -61,7 +61,8 @@ def _choice(points: OperatingPoints, preset: Preset) -> str:
         if one.candidate == point.candidate
     ]
     chosen = f"[green]{escape(point.candidate)}[/green]"
-    return f"[bold]{preset.value:<15}[/bold] {chosen}  tau_infer by seed: {', '.join(taus)}"
+    line = f"[bold]{preset.value:<15}[/bold] {chosen}  tau_infer by seed: {', '.join(taus)}"
+    return line if point.warning is None else f"{line}\n[yellow]warning[/yellow]: {point.warning}"
 
 
 def _text(mean: float | None) -> str:

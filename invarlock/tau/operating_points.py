@@ -66,11 +66,15 @@ KEYS: Mapping[Preset, tuple[Prefer, ...]] = MappingProxyType(
 
 
 class OperatingPoint(Record):
-    """The choice of one preset. candidate: null when none qualifies, then ``reason`` says why."""
+    """The choice of one preset. candidate: null when none qualifies, then ``reason`` says why.
+
+    warning: what is wrong with the choice whatever its key says, null for nothing.
+    """
 
     preset: Preset
     candidate: str | None
     reason: str | None
+    warning: str | None
 
 
 class ObservedTau(Record):
@@ -170,8 +174,8 @@ def _choose(preset: Preset, candidates: Sequence[CandidateSummary], coverage_flo
     elif able[0].mean(leading) is None:
         reason = f"no candidate{floor and f'{floor} and'} has {leading} in every seed"
     else:
-        return OperatingPoint(preset=preset, candidate=able[0].name, reason=None)
-    return OperatingPoint(preset=preset, candidate=None, reason=reason)
+        return OperatingPoint(preset=preset, candidate=able[0].name, reason=None, warning=able[0].warning)
+    return OperatingPoint(preset=preset, candidate=None, reason=reason, warning=None)
 
 
 def _cost(value: float | None, best: Literal["low", "high"]) -> float:

@@ -98,6 +98,8 @@ def _text(summary: Summary) -> str:
 def _point_row(points: OperatingPoints, preset: Preset) -> str:
     point = points.operating_points[preset]
     chosen = f"none: {point.reason}" if point.candidate is None else f"**{point.candidate}**"
+    if point.warning is not None:
+        chosen += f"; warning: {point.warning}"
     return f"| {preset.value} | {chosen} | {', '.join((*points.keys[preset], 'name'))} |"
 
 

@@ -32,6 +32,15 @@ class CandidateSummary(Record):
         """Mean over seeds; None when missing."""
         return self.metrics[metric].mean
 
+    @property
+    def warning(self) -> str | None:
+        """Of a gate that is open, or shut, to all: it may be the best by some key, and is of no use."""
+        if self.mean("fp_cens") == 1:
+            return "fp_cens is 1: it accepts every censored sample"
+        if self.mean("bottom_rate") == 1:
+            return "bottom_rate is 1: it answers nothing"
+        return None
+
 
 def has_split_provenance(results: Sequence[SeedResult]) -> bool:
     """Whether every candidate of every seed tells faults from semantic bottoms: costs must be of one kind."""

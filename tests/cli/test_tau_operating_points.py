@@ -24,6 +24,18 @@ def test_shows_the_choice_and_where_to_go_on(tmp_path: Path, capfd: pytest.Captu
     assert str(tmp_path / "out" / "aggregated" / "dose_operating_points.md") in ran.out
 
 
+def test_a_choice_that_accepts_everything_carries_a_warning(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one = result(0)
+    one["candidates"][1]["metrics"] |= {"fp_cens": 1.0, "fn_in": 0.0}
+    ran = run_cli(capfd, *COMMAND, fill(tmp_path / "dose", one))
+    assert ran.code == 0
+    after = ran.out[ran.out.index("accuracy_first  plain") :].splitlines()
+    assert after[1] == "warning: fp_cens is 1: it accepts every censored sample"
+    assert ran.out.count("warning") == 1
+
+
 def test_json_is_the_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder = fill(tmp_path / "dose", result(0))
     ran = run_cli(capfd, *COMMAND, folder, "--json")

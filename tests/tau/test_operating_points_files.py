@@ -11,6 +11,7 @@ import pytest
 
 from invarlock.errors import DataError
 from invarlock.tau.operating_points import Preset
+from invarlock.tau.operating_points import Preset
 from invarlock.tau.operating_points_files import DIAGNOSTICS, POINTS, SUMMARY, write_operating_points
 
 SPLIT = {
@@ -124,6 +125,32 @@ def test_a_choice_that_gates_nothing_or_everything_carries_a_warning(
     assert (f"**rational**; warning: {warning}" in summary) == (warning is not None)
 
 
+@pytest.mark.parametrize(
+    ("extreme", "warning"),
+    [
+        ({"fp_cens": 1.0, "fn_in": 0.0}, "fp_cens is 1: it accepts every censored sample"),
+        (
+            {"fault_rate": 1.0, "bottom_rate": 1.0, "fn_in": 0.0},
+            "bottom_rate is 1: it answers nothing",
+        ),
+        ({"fp_cens": 0.999, "fn_in": 0.0}, None),
+    ],
+)
+def test_a_choice_that_gates_nothing_or_everything_carries_a_warning(
+    tmp_path: Path, extreme: dict[str, float], warning: str | None
+) -> None:
+    results = result(0), result(1)
+    for one in results:
+        one["candidates"][0]["metrics"] |= extreme
+    folder = fill(tmp_path / "seeds", *results)
+    point = write_operating_points(folder).operating_points[Preset.ACCURACY_FIRST]
+    assert (point.candidate, point.warning) == ("rational", warning)
+    record = json.loads((folder / "aggregated" / POINTS).read_text())
+    assert record["operating_points"]["accuracy_first"]["warning"] == warning
+    summary = (folder / "aggregated" / SUMMARY).read_text()
+    assert (f"**rational**; warning: {warning}" in summary) == (warning is not None)
+
+
 def test_without_a_recipe_the_record_says_so(tmp_path: Path) -> None:
     folder = fill(tmp_path / "seeds", result(0, split=None))
     assert write_operating_points(folder).splits == ()
@@ -156,7 +183,7 @@ def metric(name: str, value: object) -> dict[str, Any]:
         (metric("fp_cnes", 0.1), "candidates[0].metrics.fp_cnes: unknown key; did you mean fp_cens?"),
         (
             metric("bottom_rate", 0.1),
-            "candidates[0].metrics: value error, bottom_rate 0.1 cannot be the union",
+            "bottom_rate 0.1 cannot be the union",
         ),
         (result(0, schema_version="dose-seed-result/2"), "schema_version"),
         (result(0, candidates=[]), "candidates: tuple should have at least 1 item"),
