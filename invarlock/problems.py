@@ -44,6 +44,12 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
     ]
 
 
+def first_problem(error: ValidationError) -> Problem:
+    """The first problem in ``error``, of a file that a program wrote: nobody needs to hear which key was meant."""
+    first = error.errors(include_url=False)[0]
+    return Problem(first["loc"], "missing" if first["type"] == "missing" else _wording(first["msg"]))
+
+
 def _message(kind: str, text: str, value: object, path: KeyPath, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         known = known_keys(model, path[:-1])
@@ -55,10 +61,16 @@ def _message(kind: str, text: str, value: object, path: KeyPath, model: type[Bas
         )
     if kind == "missing":
         return "missing"
-    text = text[:1].lower() + text[1:]
+    text = _wording(text)
     if isinstance(value, str | int | float | None):
         return f"{text}, not {json.dumps(value, ensure_ascii=False)}"
     return text
+
+
+def _wording(text: str) -> str:
+    """What pydantic says, inside a sentence and without the name of Python's error."""
+    text = text.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return text[:1].lower() + text[1:]
 
 
 @lru_cache(maxsize=256)  # making a schema takes 70 ms, and a file may have thousands of unknown keys

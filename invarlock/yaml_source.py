@@ -143,6 +143,7 @@ class _Reader:
     positions: dict[KeyPath, Position] = field(default_factory=lambda: {(): Position(1, 1)})
     problems: list[Problem] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
+    aliased: bool = False
 
     def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, JsonValue]:
         data: dict[str, JsonValue] = {}
@@ -167,7 +168,7 @@ class _Reader:
 
     def value(self, node: Node, path: KeyPath) -> JsonValue:
         if id(node) in self.seen:
-            self.problems.append(Problem(path, "aliases are refused; write the value out"))
+            self._refuse_alias(path)
             return None
         self.seen.add(id(node))
         if node.tag not in _TEXT | _OTHER:
@@ -178,6 +179,12 @@ class _Reader:
         if isinstance(node, SequenceNode):
             return self.sequence(node, path)
         return str(node.value) if node.tag in _TEXT else self.scalar(node, path)
+
+    def _refuse_alias(self, path: KeyPath) -> None:
+        """Tell the first: whoever shares values does so all over the file, and it is one mistake."""
+        if not self.aliased:
+            self.problems.append(Problem(path, "aliases are refused; write the value out, here and elsewhere"))
+        self.aliased = True
 
     def scalar(self, node: Node, path: KeyPath) -> JsonValue:
         try:

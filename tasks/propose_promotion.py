@@ -10,16 +10,17 @@ from prefect.cache_policies import NO_CACHE
 from invarlock.errors import PromotionError
 from invarlock.home import home
 from invarlock.promotion.patch_header import read_header
+from invarlock.promotion.person import RECALIBRATION
 from invarlock.promotion.promotion_config import load_promotion_config
 from invarlock.promotion.recalibration import (
-    REQUESTER,
     Recalibration,
     recalibration_markdown,
     recalibration_of,
     standing_request,
 )
+from invarlock.promotion.request_promotion import requestable
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import State
+from invarlock.promotion.requests import Origin, State
 from invarlock.reports.number_text import counted
 from invarlock.reports.sweep_result import SweepResult
 from tasks.artifacts import show_link, show_markdown
@@ -59,12 +60,16 @@ def _ask(store: RequestStore, result: SweepResult, found: Recalibration) -> str:
     """Open a request where one is needed; what came of it."""
     if not found.outside:
         return "Nothing is asked for."
+    patch = Path(result.patch)
     try:
         request = standing_request(store, found) or open_request(
-            Path(result.patch), requester=REQUESTER, reason=found.statement
+            requestable(patch),
+            requester=RECALIBRATION,
+            reason=found.statement,
+            origin=Origin.RECALIBRATION,
         )
     except PromotionError:
-        if read_header(Path(result.patch).read_text()).base_sha256 == store.files.live_sha256():
+        if read_header(patch.read_text(), patch).base_sha256 == store.files.live_sha256():
             raise
         return "Nothing is asked for: the policy changed during the calibration, and the next one is made for it."
     if store.state(request.id) is State.REJECTED:

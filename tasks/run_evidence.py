@@ -9,9 +9,9 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from invarlock.digests import sha256_hex
 from invarlock.errors import CheckFailed, StoreError
-from invarlock.promotion.provenance import RunEvidence
+from invarlock.promotion.provenance import FINISHED, RunEvidence, edited
+from invarlock.promotion.sweep_patch import SweepPatch
 from tasks.tracking import SEAL, Tracker
 from tasks.tracking_cells import sealed_reports
 
@@ -20,16 +20,32 @@ _KEY = "run_key"
 _PART = "run_key."  # of a full calibration, with the part's folder below the results behind it
 
 
-def run_of(tracker: Tracker, patch: bytes) -> str:
+def run_of(tracker: Tracker, patch: SweepPatch) -> str:
     """The id of the run that made ``patch``: the newest that is complete. CheckFailed when there is none."""
-    found = tracker.find_by_param(_PATCH, sha256_hex(patch))
+    found = tracker.find_by_param(_PATCH, patch.sha256)
     if not found:
-        raise CheckFailed(
-            f"no calibration run in MLflow made this patch: its sha256 is {sha256_hex(patch)}",
-            where=tracker.uri,
-            fix="request the patch as `invarlock calibrate` wrote it, with the same INVARLOCK_HOME or MLflow server",
-        )
+        raise _not_made(tracker, patch)
     return next((run for run in found if run.complete), found[0]).run_id
+
+
+def _not_made(tracker: Tracker, patch: SweepPatch) -> CheckFailed:
+    """Why no run made ``patch``, by what became of the run that its header names."""
+    for run in tracker.find_by_param(_KEY, patch.header.run_key):
+        made, (status, _) = tracker.param(run, _PATCH), tracker.look_up(run.run_id)
+        if made is not None:
+            return edited(patch.sha256, made, run.run_id)
+        if status != FINISHED:
+            return CheckFailed(
+                f"the run is not finished: its status is {status}",
+                where=f"MLflow run {run.run_id}",
+                fix="wait for it, or give the same command again to continue it",
+            )
+    return CheckFailed(
+        f"no calibration run in MLflow made this patch: its sha256 is {patch.sha256}, and the run key in its header "
+        f"is {patch.header.run_key}",
+        where=tracker.uri,
+        fix="request the patch as `invarlock calibrate` wrote it, with the same INVARLOCK_HOME or MLflow server",
+    )
 
 
 @task(name="fetch run", cache_policy=NO_CACHE, persist_result=False)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelInput, Metric, Param, Run, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
 
 from invarlock.digests import sha256_file, sha256_hex
 from invarlock.errors import StoreError
@@ -185,7 +186,7 @@ class Tracker:
         where = f"run {run_id}: {checksums.FILE_NAME}"
         with explained(where), tempfile.TemporaryDirectory(prefix="invarlock-download-") as downloads:
             seal = self.client.get_run(run_id).data.params.get(SEAL)
-            listing = Path(self.client.download_artifacts(run_id, checksums.FILE_NAME, downloads))
+            listing = self._fetch(run_id, checksums.FILE_NAME, downloads)
             if seal is None or sha256_file(listing) != seal:
                 raise StoreError("the run's SHA256SUMS is not the one it was sealed with", where=where)
             return checksums.read_checksums(listing)
@@ -205,10 +206,24 @@ class Tracker:
     def _download(self, run_id: str, path: str, place: Path, sealed: Mapping[str, str]) -> Path:
         where = f"run {run_id}: {path}"
         with explained(where), tempfile.TemporaryDirectory(prefix="invarlock-download-") as downloads:
-            found = Path(self.client.download_artifacts(run_id, path, downloads))
+            found = self._fetch(run_id, path, downloads)
             if not found.is_file() or sealed.get(path) != sha256_file(found):
                 raise StoreError("an artifact was altered after its run was sealed", where=where)
             return Path(shutil.copy(found, place))
+
+    def _fetch(self, run_id: str, path: str, folder: str) -> Path:
+        """An artifact, copied into ``folder``. One that is gone is told as that: MLflow blames the path."""
+        try:
+            return Path(self.client.download_artifacts(run_id, path, folder))
+        except MlflowException as error:
+            parent = path.rpartition("/")[0] or None
+            if path in (each.path for each in self.client.list_artifacts(run_id, parent)):
+                raise
+            raise StoreError(
+                "an artifact of the run is missing",
+                where=f"run {run_id}: {path}",
+                fix="find out who removed it; bring it back from a copy, or make the run again",
+            ) from error
 
     def _experiment_id(self, name: str) -> str:
         local = self.uri.startswith("sqlite:")

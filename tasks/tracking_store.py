@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -48,6 +49,12 @@ def explained(where: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
+        if error.get_http_status_code() in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise StoreError(
+                "the MLflow server does not let this process in",
+                where=where,
+                fix="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, in every shell and for the worker",
+            ) from error
         raise StoreError(f"MLflow: {error.message}", where=where, fix="run `invarlock doctor`") from error
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import pytest
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from invarlock.errors import ConfigError
-from invarlock.problems import known_keys, problems_of
+from invarlock.problems import first_problem, known_keys, problems_of
 from invarlock.record import Record
 from invarlock.yaml_source import read_yaml_record
 
@@ -42,6 +42,26 @@ def test_thousands_of_unknown_keys_make_one_schema() -> None:
     assert problems[-1] == "k1999: unknown key; known here: inner"
     assert len(made) == 1
     assert known_keys(Counted, ("inner",)) == ("rate",)
+
+
+class Checked(Record):
+    inner: Inner = Inner()
+
+    @model_validator(mode="after")
+    def _is_half(self) -> Self:
+        if self.inner.rate != 0.5:
+            raise ValueError("the rate is not a half")
+        return self
+
+
+def test_our_own_words_come_without_pythons() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Checked.model_validate({"inner": {"rate": 1}})
+    assert str(first_problem(caught.value)) == "the rate is not a half"
+    assert [str(problem) for problem in problems_of(caught.value, Checked)] == ["the rate is not a half"]
+    with pytest.raises(ValidationError) as caught:
+        Listed.model_validate({})
+    assert str(first_problem(caught.value)) == "inner: missing"
 
 
 class Listed(Record):

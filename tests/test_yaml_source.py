@@ -125,3 +125,9 @@ def test_an_alias_bomb_is_refused_at_once(file: Path) -> None:
     levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
     error = refused(file, "\n".join(["a0: &a0 [x]", *levels]))
     assert "aliases are refused" in error.what
+
+
+def test_a_file_full_of_aliases_is_one_mistake(file: Path) -> None:
+    error = refused(file, "name: &a x\ninner: {rate: *a, counts: [*a, *a]}\nmaybe: *a\n")
+    assert error.what == "inner.rate: aliases are refused; write the value out, here and elsewhere"
+    assert error.where == f"{file}:2:9"

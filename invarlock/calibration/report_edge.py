@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from invarlock.errors import DataError
+from invarlock.problems import first_problem
 
 
 class Lenient(BaseModel):
@@ -52,10 +53,8 @@ def read_guard(
         entry = next((guard for guard in parsed.guards if _Named.model_validate(guard).name == name), None)
         return parsed, None if entry is None else form.model_validate(entry)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
         raise DataError(
-            f"{key}: {first['msg']}",
+            str(first_problem(error)),
             where=place_of(position),
             fix="run the sweep that wrote this report again",
         ) from error

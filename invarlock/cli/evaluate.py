@@ -31,6 +31,7 @@ from invarlock.evaluation.request import EvaluationRequest
 from invarlock.evaluation.settings import EvaluationSettings, read_evaluation_settings
 from invarlock.network import apply_network_switch
 from invarlock.policy.schema import Tier
+from invarlock.problems import first_problem
 from invarlock.reports.sweep_folder import ensure_usable
 
 
@@ -154,10 +155,10 @@ def _request(**values: object) -> EvaluationRequest:
     try:
         return EvaluationRequest.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = first_problem(error)
         raise ConfigError(
-            first["msg"],
-            where=f"--{str(first['loc'][0]).replace('_', '-')}",
+            first.message,
+            where=f"--{str(first.path[0]).replace('_', '-')}",
             fix="see invarlock evaluate --help",
         ) from error
 

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from invarlock.cli import promote_answer, promote_look
 from invarlock.cli.console import err
 from invarlock.cli.environment import launch_server, prepare_environment
 from invarlock.cli.promote_options import AsJson, Reason, Requester, RequestId
-from invarlock.promotion.person import whoever_runs_this
+from invarlock.promotion.person import person_name, whoever_runs_this
+from invarlock.promotion.request_promotion import requestable
 from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.same_values import open_twin
 from invarlock.promotion.versions import version_named
 
 HELP = """Let a calibration's patch become policy: request, checks, review, approval, apply, history.
@@ -51,11 +54,17 @@ def request(
     Example:  invarlock promote request reports/calibration/null_sweep/tiers_patch_spectral_null.yaml
     --reason "recalibrated on the new checkpoint"
     """
-    who = requester or whoever_runs_this()
+    who, read = _asking(requester), requestable(patch)
     _prepare()
     from tasks.open_request import open_request  # imports MLflow, and --help needs none of it
 
-    _carry_on(open_request(patch, requester=who, reason=reason, allow_large=allow_large).id, as_json)
+    asked = open_request(read, requester=who, reason=reason, allow_large=allow_large)
+    if twin := open_twin(RequestStore(), asked):
+        told = f"request {twin.id} by {escape(twin.requester)} is open and asks for the same values"
+        err.print(
+            f"[yellow]warning:[/yellow] {told}; reject one: `invarlock promote reject ID`", soft_wrap=True
+        )
+    _carry_on(asked.id, as_json)
 
 
 app.command("list")(promote_look.list_requests)
@@ -94,11 +103,15 @@ def rollback(
     """
     from invarlock.promotion.rollback import request_rollback
 
-    who = requester or whoever_runs_this()
+    who = _asking(requester)
     version = version_named(to)
     _prepare()
     asked = request_rollback(version, requester=who, reason=reason, created_at=datetime.now(UTC))
     _carry_on(asked.id, as_json)
+
+
+def _asking(requester: str | None) -> str:
+    return person_name(requester or whoever_runs_this(), "a requester")
 
 
 def _prepare() -> None:

@@ -132,7 +132,7 @@ def checked_request(kind: type[R], command: str, values: Mapping[str, object]) -
 
 def _with_option(problem: Problem) -> str:
     """Named for the option behind the field; one that can be repeated has the name of a single value."""
-    message = problem.message.removeprefix("value error, ")
+    message = problem.message
     if not problem.path:
         return message
     name = str(problem.path[0])

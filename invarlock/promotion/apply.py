@@ -15,9 +15,10 @@ from invarlock.promotion.current import stale, staleness
 from invarlock.promotion.history import Approver, Event, EventKind, HistoryEntry, entries
 from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Request, State, Step, StepRecord, said_name
+from invarlock.promotion.requests import Request, State, Step, StepRecord
 from invarlock.promotion.turn import Reached, change_policy, turn, unobserved
 from invarlock.promotion.verify_history import ensure_recorded, ensure_unbroken
+from invarlock.promotion.words import said_name
 
 _EDITED = "the tiers file was edited while it was applied"
 

@@ -11,13 +11,14 @@ from invarlock.digests import canonical_json
 from invarlock.errors import PromotionError
 from invarlock.promotion.checked import Checked, last_checked
 from invarlock.promotion.current import ensure_current
-from invarlock.promotion.person import same_person
+from invarlock.promotion.person import person_name
 from invarlock.promotion.promotion_config import PromotionConfig, allowed_signers_path
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Request, Sha256, Step, StepRecord, said, said_name
+from invarlock.promotion.requests import Request, Sha256, Step, StepRecord
 from invarlock.promotion.signatures import NAMESPACE, flaw_of, sign
 from invarlock.promotion.steps import record_step
 from invarlock.promotion.turn import turn
+from invarlock.promotion.words import said
 
 _AHEAD = timedelta(minutes=5)  # by which the clock of whoever approves may be fast
 
@@ -48,7 +49,7 @@ def draft_approval(
     """An approval of ``request`` as ``checked`` shows it, which expires as ``config`` says; to be signed or kept."""
     return Approval(
         binding=request.binding,
-        by=said_name(by, "who approves"),
+        by=person_name(by, "who approves"),
         at=at,
         reason=said(reason, "a reason"),
         checked_sha256=checked.sha256,
@@ -76,7 +77,7 @@ def approve(
 
 def reject(request: Request, *, by: str, reason: str, at: datetime, root: Path | None = None) -> StepRecord:
     """Close ``request``. Whoever asked for it may take it back so."""
-    words = {"by": said_name(by, "who rejects"), "reason": said(reason, "a reason")}
+    words = {"by": person_name(by, "who rejects"), "reason": said(reason, "a reason")}
     rejection = StepRecord(binding=request.binding, at=at, **words)
     record_step(Step.REJECTED, rejection, root=root)
     return rejection
@@ -119,7 +120,7 @@ def _flaw(
         return f"the approval of {approval.by} is dated {approval.at.isoformat()}, which is yet to come"
     if now >= expires_at:
         return f"the approval of {approval.by} expired at {expires_at.isoformat()}"
-    if config.four_eyes and same_person(approval.by, request.requester):
+    if config.four_eyes and request.is_asked_by(approval.by):
         return f"{approval.by} has requested it and cannot approve it: four eyes must see it"
     return _signature_flaw(approval, config, store)
 

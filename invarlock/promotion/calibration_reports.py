@@ -13,6 +13,7 @@ from invarlock.digests import digest_of
 from invarlock.errors import PromotionError
 from invarlock.policy.tiers_file import read_tiers
 from invarlock.policy.tree import merge
+from invarlock.problems import first_problem
 from invarlock.promotion.sweep_basis import AnySweepReport, Basis, bases_of, recommended_patch
 from invarlock.reports import full_files, null_sweep_files, rmt_sweep_files, tau_sweep_files, ve_sweep_files
 from invarlock.reports.full_report import FullReport
@@ -106,7 +107,4 @@ def _read(folder: Path, manifest: Manifest, name: str, kind: TypeAdapter[T]) -> 
     try:
         return kind.validate_json((folder / name).read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        raise PromotionError(
-            f"{name} cannot be read: {'.'.join(map(str, first['loc']))}: {first['msg']}", fix=_AGAIN
-        ) from error
+        raise PromotionError(f"{name} cannot be read: {first_problem(error)}", fix=_AGAIN) from error

@@ -11,9 +11,10 @@ from invarlock.errors import PromotionError
 from invarlock.promotion.backtest import BackTest, ensure_caught
 from invarlock.promotion.policy_checks import PolicyCheck
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Request, Step, StepRecord, said_name
+from invarlock.promotion.requests import Request, Step, StepRecord
 from invarlock.promotion.sweep_basis import Basis
 from invarlock.promotion.turn import turn
+from invarlock.promotion.words import said_name
 
 
 class Checked(StepRecord):

@@ -12,10 +12,11 @@ from invarlock.policy.diff import Change, diff_tiers
 from invarlock.policy.tiers_file import load_tiers, read_tiers
 from invarlock.promotion.candidate import text_of
 from invarlock.promotion.history import Event, EventKind, HistoryEntry, last_entry
+from invarlock.promotion.person import person_name
 from invarlock.promotion.policy_checks import key_of
-from invarlock.promotion.requests import said, said_name
 from invarlock.promotion.turn import note_change, turn
 from invarlock.promotion.verify_history import ensure_unbroken
+from invarlock.promotion.words import said
 
 
 def record_hand_edit(*, by: str, reason: str, at: datetime, root: Path | None = None) -> HistoryEntry:
@@ -35,6 +36,7 @@ def record_hand_edit(*, by: str, reason: str, at: datetime, root: Path | None = 
                 if last is None
                 else "there is no edit to record: the tiers file is the one that the history ends with",
                 where=store.files.live,
+                fix="nothing is to be done; an edit is recorded after the file was saved",
             )
         before = load_tiers(store.files.version(last.event.to_sha256))
         changes = diff_tiers(before, read_tiers(text_of(made, store.files.live), store.files.live))
@@ -44,7 +46,7 @@ def record_hand_edit(*, by: str, reason: str, at: datetime, root: Path | None = 
             from_sha256=last.event.to_sha256,
             to_sha256=live,
             changes=changes,
-            requester=said_name(by, "who edited it"),
+            requester=person_name(by, "who edited it"),
             reason=said(reason, "a reason"),
             binding=None,
             run=None,

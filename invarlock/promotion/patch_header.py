@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from invarlock.errors import PromotionError
 from invarlock.record import Record
@@ -22,22 +23,23 @@ class PatchHeader(Record):
     base_sha256: str
 
 
-def read_header(patch: str) -> PatchHeader:
-    """The header of a patch's text. Raises PromotionError when a line is missing, or is there twice."""
-    report_file, report_sha256 = _only(_REPORT, patch, "report")
+def read_header(patch: str, path: Path) -> PatchHeader:
+    """The header of the text in ``path``. Raises PromotionError when a line is missing, or is there twice."""
+    report_file, report_sha256 = _only(_REPORT, patch, "report", path)
     return PatchHeader(
-        run_key=_only(_RUN, patch, "run")[0],
+        run_key=_only(_RUN, patch, "run", path)[0],
         report_file=report_file,
         report_content_sha256=report_sha256,
-        base_sha256=_only(_BASE, patch, "base")[0],
+        base_sha256=_only(_BASE, patch, "base", path)[0],
     )
 
 
-def _only(line: re.Pattern[str], patch: str, name: str) -> tuple[str, ...]:
+def _only(line: re.Pattern[str], patch: str, name: str, path: Path) -> tuple[str, ...]:
     found = list(line.finditer(patch))
     if len(found) != 1:
         raise PromotionError(
             f"the patch has {len(found) or 'no'} header lines `# {name}: ...`, so nobody can say what it came from",
+            where=path,
             fix="request the patch as `invarlock calibrate` wrote it; a change by hand is no promotion",
         )
     return found[0].groups()

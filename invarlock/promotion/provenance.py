@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from invarlock.digests import sha256_file, sha256_hex
-from invarlock.errors import PromotionError
+from invarlock.errors import CheckFailed, PromotionError
 from invarlock.policy.tiers_file import read_tiers
 from invarlock.promotion.calibration_reports import CalibrationReports, read_reports
 from invarlock.promotion.candidate import PATCH
@@ -46,7 +46,7 @@ def prove(patch: str, run: RunEvidence, *, live_sha256: str) -> tuple[Basis, ...
     """
     _ensure_finished(run)
     _ensure_of_run(sha256_hex(patch.encode()), run)
-    header = read_header(patch)
+    header = read_header(patch, PATCH)
     _ensure_current(header, live_sha256)
     manifest = _verified_manifest(run)
     reports = read_reports(run.folder, manifest, header.report_file)
@@ -73,11 +73,16 @@ def _ensure_of_run(sha256: str, run: RunEvidence) -> None:
     if run.patch_sha256 is None:
         raise _refused(run, "the run made no patch", "name the run that the patch's header names")
     if sha256 != run.patch_sha256:
-        raise _refused(
-            run,
-            f"the patch was edited after the run: its sha256 is {sha256[:12]}, the run made {run.patch_sha256[:12]}",
-            "request the patch as `invarlock calibrate` wrote it; a change by hand is no promotion",
-        )
+        raise edited(sha256, run.patch_sha256, run.mlflow_run_id)
+
+
+def edited(sha256: str, made: str, mlflow_run_id: str) -> CheckFailed:
+    """A patch, ``sha256``, is not the one that its run ``made``."""
+    return CheckFailed(
+        f"the patch was edited after the run: its sha256 is {sha256[:12]}, the run made {made[:12]}",
+        where=f"MLflow run {mlflow_run_id}",
+        fix="request the patch as `invarlock calibrate` wrote it; a change by hand is no promotion",
+    )
 
 
 def _ensure_current(header: PatchHeader, live_sha256: str) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from invarlock.policy.diff import Change
 from invarlock.policy.key_document import value_text
 from invarlock.promotion.candidate import changes_of
-from invarlock.promotion.current import standing
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Request, State
+from invarlock.promotion.requests import Origin, Request
 from invarlock.promotion.runtime_files import RuntimeFiles
+from invarlock.promotion.same_values import requests_of
 from invarlock.record import Record
 from invarlock.reports.number_text import counted
-
-REQUESTER = "recalibration"
 
 
 class Recalibration(Record):
@@ -44,17 +42,9 @@ def recalibration_of(files: RuntimeFiles, patch: str, tolerance: float) -> Recal
 
 
 def standing_request(store: RequestStore, found: Recalibration) -> Request | None:
-    """The recalibration's own request for these values over this policy that is open or was rejected, if any.
-
-    Its patch may differ in what made it, such as another version of the code: what people decide on are the values. A
-    request that cannot be read is passed over.
-    """
-    live = store.files.live_sha256()
-    for request in reversed(store.requests()[0]):
-        same = (request.requester, request.base_sha256, request.changes) == (REQUESTER, live, found.changes)
-        if same and standing(store, request) not in (State.APPLIED, State.STALE):
-            return request
-    return None
+    """The recalibration's own request for these values over this policy that is open or was rejected, if any."""
+    mine = (each for each in requests_of(store, found.changes) if each.origin is Origin.RECALIBRATION)
+    return next(mine, None)
 
 
 def recalibration_markdown(found: Recalibration, told: str) -> str:

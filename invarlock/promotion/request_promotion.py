@@ -5,76 +5,80 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from invarlock.digests import sha256_hex
 from invarlock.errors import PromotionError
-from invarlock.promotion.candidate import patched, read_patch
+from invarlock.promotion.candidate import Candidate, patched
 from invarlock.promotion.history import head
-from invarlock.promotion.patch_header import read_header
-from invarlock.promotion.requests import PromotionRequest, RunReference, request_id, said, said_name
+from invarlock.promotion.person import person_name
+from invarlock.promotion.requests import Origin, PromotionRequest, RunReference, request_id
+from invarlock.promotion.runtime_files import RuntimeFiles
+from invarlock.promotion.sweep_patch import SweepPatch, read_sweep_patch
 from invarlock.promotion.turn import turn
+from invarlock.promotion.words import said, said_name
 
-MOST_BYTES = 1 << 18  # a patch holds some tens of values
+
+def requestable(path: Path, root: Path | None = None) -> SweepPatch:
+    """The patch in a file, when it could be requested now, wherever it came from.
+
+    PromotionError or PolicyError when it could never be applied: no valid patch, made for another policy, changing
+    nothing or what no sweep recommends.
+    """
+    patch = read_sweep_patch(path)  # before the turn: a long one takes seconds, and everybody would wait
+    with turn(root) as store:
+        _candidate(store.files, patch)
+    return patch
 
 
 def request_promotion(
-    patch: bytes,
+    patch: SweepPatch,
     *,
     mlflow_run_id: str,
     requester: str,
     reason: str,
     created_at: datetime,
     allow_large: str | None = None,
+    origin: Origin = Origin.PERSON,
     root: Path | None = None,
 ) -> PromotionRequest:
-    """Keep a request to lay ``patch``, as a sweep wrote it, over the tiers file in force.
+    """Keep a request to lay ``patch`` over the tiers file in force.
 
     allow_large: why it may move further than the limits on movement allow. Asked again with the same words, it gives
-    the request that is there. Raises PromotionError or PolicyError when it could never be applied: made for
-    another policy, changing nothing or what no sweep recommends, or no valid patch.
+    the request that is there. Raises as :func:`requestable`, and PromotionError for a person who has no name, or that
+    of recalibrations.
     """
-    text = _text(patch)
-    header = read_header(text)
+    name = person_name if origin is Origin.PERSON else said_name
     run = RunReference(
         mlflow_run_id=said_name(mlflow_run_id, "an MLflow run"),
-        run_key=header.run_key,
-        report_content_sha256=header.report_content_sha256,
+        run_key=patch.header.run_key,
+        report_content_sha256=patch.header.report_content_sha256,
     )
-    read = read_patch(text)  # before the turn: a long one takes seconds, and everybody would wait
     with turn(root) as store:
-        live = store.files.live_sha256()
-        if live != header.base_sha256:
-            raise PromotionError(
-                f"the patch is stale: it is for the policy {header.base_sha256[:12]}, and {live[:12]} is in force",
-                where=store.files.live,
-                fix="run the same calibration again with --fresh: measurements are kept, recommendations made anew",
-            )
-        after, change = head(store.files), sha256_hex(patch)
-        who, why = said_name(requester, "a requester"), said(reason, "a reason")
+        candidate = _candidate(store.files, patch)
+        live, after = patch.header.base_sha256, head(store.files)
+        who, why = name(requester, "a requester"), said(reason, "a reason")
         large = None if allow_large is None else said(allow_large, "a reason for a large change")
         request = PromotionRequest(
-            id=request_id(change, live, after, run, (who, why, large)),
-            change_sha256=change,
+            id=request_id(patch.sha256, live, after, run, (who, why, large)),
+            change_sha256=patch.sha256,
             base_sha256=live,
             after=after,
             run=run,
+            origin=origin,
             requester=who,
             reason=why,
             created_at=created_at,
-            changes=patched(store.files, read).changes,
-            patch=text,
+            changes=candidate.changes,
+            patch=patch.text,
             allow_large=large,
         )
         return store.add_request(request)
 
 
-def _text(patch: bytes) -> str:
-    if len(patch) > MOST_BYTES:
+def _candidate(files: RuntimeFiles, patch: SweepPatch) -> Candidate:
+    base, live = patch.header.base_sha256, files.live_sha256()
+    if live != base:
         raise PromotionError(
-            f"a patch of {len(patch)} bytes is no patch", fix="request a patch that a sweep wrote"
+            f"the patch is stale: it is for the policy {base[:12]}, and {live[:12]} is in force",
+            where=files.live,
+            fix="run the same calibration again with --fresh: measurements are kept, recommendations made anew",
         )
-    try:
-        return patch.decode()
-    except UnicodeDecodeError as error:
-        raise PromotionError(
-            "the patch is not UTF-8 text", fix="request the patch as the sweep wrote it"
-        ) from error
+    return patched(files, patch.values)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from invarlock.digests import digest_of
 from invarlock.errors import PromotionError
 from invarlock.files import sync_folder, write_json
+from invarlock.problems import first_problem
 from invarlock.promotion.requests import REQUEST, Demand, Request, State, Step, StepRecord
 from invarlock.promotion.runtime_files import RuntimeFiles
 
@@ -150,7 +151,7 @@ class RequestStore:
 
 
 def _altered(path: Path, error: ValueError) -> PromotionError:
-    said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+    said = first_problem(error) if isinstance(error, ValidationError) else error
     return PromotionError(
         f"a kept record cannot be believed: {said}", where=path, fix="bring the file back, or request anew"
     )

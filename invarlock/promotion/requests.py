@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, model_validator
 
 from invarlock.digests import digest_of, sha256_hex
-from invarlock.errors import PromotionError
 from invarlock.policy.diff import Change
+from invarlock.promotion.person import RECALIBRATION, same_person
 from invarlock.record import Record
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
@@ -34,6 +34,13 @@ class Binding(Record):
     base_sha256: Sha256
 
 
+class Origin(StrEnum):
+    """Who asks. recalibration: a scheduled calibration by itself, a name that no person can take (decision 0156)."""
+
+    PERSON = "person"
+    RECALIBRATION = "recalibration"
+
+
 class Demand(Record):
     """What every request says.
 
@@ -46,6 +53,7 @@ class Demand(Record):
     base_sha256: Sha256
     after: Sha256
     run: RunReference | None
+    origin: Origin
     requester: Said
     reason: Said
     created_at: AwareDatetime
@@ -56,6 +64,16 @@ class Demand(Record):
         if self.id != request_id(self.change_sha256, self.base_sha256, self.after, self.run, self.words):
             raise ValueError("the id is not that of the content")
         return self
+
+    @model_validator(mode="after")
+    def _is_asked_by_its_origin(self) -> Self:
+        if (self.origin is Origin.RECALIBRATION) != same_person(self.requester, RECALIBRATION):
+            raise ValueError("the requester is not of the origin that is given")
+        return self
+
+    def is_asked_by(self, name: str) -> bool:
+        """Whether ``name`` is the person who asked for it. Of a recalibration nobody is."""
+        return self.origin is Origin.PERSON and same_person(name, self.requester)
 
     @property
     def words(self) -> tuple[str | None, ...]:
@@ -98,6 +116,7 @@ class RollbackRequest(Demand):
 
     kind: Literal["rollback"] = "rollback"
     run: None = None
+    origin: Literal[Origin.PERSON] = Origin.PERSON
 
 
 Request = PromotionRequest | RollbackRequest
@@ -156,19 +175,3 @@ class State(StrEnum):
     def is_final(self) -> bool:
         """Whether nothing more can happen to it."""
         return self in (State.STALE, State.REJECTED, State.APPLIED)
-
-
-def said(words: str, what: str) -> str:
-    """``words`` without blanks around them. PromotionError when nothing is left, or a terminal would act on it."""
-    stripped = words.replace("\r\n", "\n").strip()
-    if not stripped or not all(line.isprintable() for line in stripped.split("\n")):
-        raise PromotionError(f"{what} is missing or holds control characters", fix=f"give {what} in words")
-    return stripped
-
-
-def said_name(name: str, what: str) -> str:
-    """As :func:`said`, on one line: a second one could pass for something that the product says."""
-    stripped = said(name, what)
-    if "\n" in stripped:
-        raise PromotionError(f"{what} is more than one line", fix=f"give {what} on one line")
-    return stripped

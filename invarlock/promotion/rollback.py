@@ -8,10 +8,12 @@ from pathlib import Path
 from invarlock.errors import PromotionError
 from invarlock.promotion.candidate import returning
 from invarlock.promotion.history import head, named_versions
+from invarlock.promotion.person import person_name
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import RollbackRequest, request_id, said, said_name
+from invarlock.promotion.requests import RollbackRequest, request_id
 from invarlock.promotion.turn import turn
 from invarlock.promotion.verify_history import ensure_recorded, ensure_unbroken
+from invarlock.promotion.words import said
 
 
 def request_rollback(
@@ -27,7 +29,7 @@ def request_rollback(
         ensure_recorded(store)
         live, after = store.files.live_sha256(), head(store.files)
         _ensure_earlier(store, to_sha256, live)
-        words = (said_name(requester, "a requester"), said(reason, "a reason"))
+        words = (person_name(requester, "a requester"), said(reason, "a reason"))
         request = RollbackRequest(
             id=request_id(to_sha256, live, after, None, words),
             change_sha256=to_sha256,
@@ -49,4 +51,8 @@ def _ensure_earlier(store: RequestStore, sha256: str, live: str) -> None:
             fix="choose a version that the history names",
         )
     if sha256 == live:
-        raise PromotionError(f"the policy {sha256[:12]} is in force", where=store.files.live)
+        raise PromotionError(
+            f"the policy {sha256[:12]} is in force",
+            where=store.files.live,
+            fix="nothing is to be done, or choose another version: `invarlock policy history` names them",
+        )

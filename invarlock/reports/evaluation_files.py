@@ -11,6 +11,7 @@ from pydantic import JsonValue, ValidationError
 
 from invarlock.errors import ConfigError
 from invarlock.evaluation.measured import Evidence
+from invarlock.problems import dotted, first_problem
 from invarlock.record import Record
 from invarlock.reports.evaluation_manifest import BASELINE_RUN, EVIDENCE, REPORT, SUBJECT_RUN
 from invarlock.reports.evaluation_report import EvaluationReport
@@ -87,9 +88,9 @@ def fit(document: Document, kind: type[R], path: Path) -> R:
     try:
         return kind.model_validate_json(json.dumps(document))
     except ValidationError as error:
-        first = error.errors()[0]
+        first = first_problem(error)
         raise ConfigError(
-            f"{'.'.join(map(str, first['loc'])) or 'the document'}: {first['msg']}",
+            f"{dotted(first.path) or 'the document'}: {first.message}",
             where=path,
             fix="the file was changed, or another version of invarlock wrote it; make the evaluation again",
         ) from error

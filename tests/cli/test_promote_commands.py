@@ -167,13 +167,13 @@ def test_checks_that_fail_are_told_with_what_to_do(run: Run, ask: Run, promotion
     assert json.loads(ask("--json").out)["state"] == "checked"
 
 
-def test_a_patch_that_no_run_made_is_refused(
+def test_a_patch_that_was_edited_is_refused(
     run: Run, calibrated: NullSweepResult, promotion_root: Path, tmp_path: Path
 ) -> None:
     edited = tmp_path / "tiers_patch_spectral_null.yaml"
     edited.write_text(Path(calibrated.patch).read_text().replace("ffn: ", "ffn: 1"))
     refused = run("promote", "request", edited, "--reason", "r")
-    assert (refused.code, "no calibration run in MLflow made this patch" in refused.err) == (1, True)
+    assert (refused.code, "the patch was edited after the run" in refused.err) == (1, True)
     assert not (promotion_root / "runtime/promotions").exists()
     missing = run("promote", "request", tmp_path / "none.yaml", "--reason", "r")
     assert (missing.code, "No such file" in missing.err) == (2, True)
@@ -243,6 +243,7 @@ def test_a_run_whose_files_were_touched_proves_nothing(
     assert refused.code == 1
     assert calibrated.links.mlflow_run_id in refused.err
     assert "null_sweep_report.json" in refused.err
+    assert ("is missing" if what == "gone" else "was altered") in refused.err
     assert ask().code == 0
 
 

@@ -12,6 +12,7 @@ from invarlock.cli.promotion_view import show_result
 from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.promotion.apply import apply_request
 from invarlock.promotion.backtest import BackTest
+from invarlock.promotion.candidate import PATCH
 from invarlock.promotion.checked import keep_checks, last_checked
 from invarlock.promotion.policy_checks import PolicyCheck
 from invarlock.promotion.promotion_config import PromotionConfig
@@ -19,6 +20,7 @@ from invarlock.promotion.promotion_result import PromotionResult
 from invarlock.promotion.request_promotion import request_promotion
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import PromotionRequest, State
+from invarlock.promotion.sweep_patch import parse_sweep_patch
 from tests.cli.run_cli import Ran, run_cli
 from tests.promotion.config_root import epsilon, small_root, sweep_patch
 
@@ -46,7 +48,7 @@ def run(capfd: pytest.CaptureFixture[str], root: Path) -> Run:
 @pytest.fixture
 def request_(root: Path) -> PromotionRequest:
     request = request_promotion(
-        sweep_patch(root, epsilon(0.02)),
+        parse_sweep_patch(sweep_patch(root, epsilon(0.02)), PATCH),
         mlflow_run_id="run[/]",
         requester=ANN,
         reason=WHY,

@@ -11,15 +11,17 @@ from invarlock.policy.tiers_file import live_tiers_path, tiers_digest
 from invarlock.promotion.apply import apply_request
 from invarlock.promotion.approval import Approval, draft_approval
 from invarlock.promotion.backtest import BackTest
+from invarlock.promotion.candidate import PATCH
 from invarlock.promotion.checked import Checked, keep_checks, last_checked
 from invarlock.promotion.history import HistoryEntry
 from invarlock.promotion.policy_checks import PolicyCheck
 from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.request_promotion import request_promotion
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import PromotionRequest, Request, Step
+from invarlock.promotion.requests import Origin, PromotionRequest, Request, Step
 from invarlock.promotion.rollback import request_rollback
 from invarlock.promotion.steps import record_step
+from invarlock.promotion.sweep_patch import parse_sweep_patch
 from invarlock.promotion.turn import Reached, unobserved
 from invarlock.provenance import CodeVersion
 from invarlock.reports.sweep_files import patch_text
@@ -122,14 +124,17 @@ def sweep_patch(root: Path, values: Values) -> bytes:
     return (header(root) + patch_yaml(values)).encode()
 
 
-def requested(root: Path, values: Values, *, requester: str = "ann") -> PromotionRequest:
+def requested(
+    root: Path, values: Values, *, requester: str = "ann", origin: Origin = Origin.PERSON
+) -> PromotionRequest:
     """A kept request of a patch with ``values``."""
     return request_promotion(
-        sweep_patch(root, values),
+        parse_sweep_patch(sweep_patch(root, values), PATCH),
         mlflow_run_id="run-1",
         requester=requester,
         reason="recalibrated",
         created_at=NOON,
+        origin=origin,
         root=root,
     )
 

@@ -16,6 +16,7 @@ from invarlock.promotion.provenance import FINISHED, RunEvidence
 from invarlock.promotion.request_promotion import request_promotion
 from invarlock.promotion.requests import PromotionRequest
 from invarlock.promotion.runtime_files import RuntimeFiles
+from invarlock.promotion.sweep_patch import read_sweep_patch
 from invarlock.reports.null_sweep_files import PATCH, REPORT, patch_yaml
 from invarlock.reports.null_sweep_report import NullSweepOptions, NullSweepReport
 from invarlock.reports.sweep_folder import MANIFEST, Manifest
@@ -119,7 +120,7 @@ def patch_of(run: RunEvidence) -> str:
 def requested_of(root: Path, run: RunEvidence, allow_large: str | None = None) -> PromotionRequest:
     """A kept request of the patch of ``run``."""
     return request_promotion(
-        patch_of(run).encode(),
+        read_sweep_patch(run.folder / PATCH),
         mlflow_run_id=run.mlflow_run_id,
         requester="ann",
         reason="recalibrated",

@@ -146,7 +146,7 @@ def resealed(run: RunEvidence, report: NullSweepReport, patch: str) -> RunEviden
 
 
 def base_of(run: RunEvidence) -> str:
-    return read_header(patch_of(run)).base_sha256
+    return read_header(patch_of(run), Path(PATCH)).base_sha256
 
 
 def test_a_header_that_says_otherwise_than_the_report_is_refused(root: Path, run: RunEvidence) -> None:

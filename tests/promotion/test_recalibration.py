@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from invarlock.promotion.person import RECALIBRATION
 from invarlock.promotion.recalibration import (
-    REQUESTER,
     Recalibration,
     recalibration_markdown,
     recalibration_of,
     standing_request,
 )
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Request, Step, StepRecord
+from invarlock.promotion.requests import Origin, Request, Step, StepRecord
 from invarlock.promotion.runtime_files import RuntimeFiles
+from invarlock.promotion.same_values import open_twin, requests_of
 from invarlock.promotion.steps import record_step
 from tests.promotion.config_root import (
     NOON,
@@ -74,7 +75,7 @@ def test_the_same_values_are_asked_for_once(tmp_path: Path) -> None:
         text = patch_yaml(epsilon(value))
         return standing_request(store, recalibration_of(store.files, text, 0.1))
 
-    asked = requested(root, epsilon(0.02), requester=REQUESTER)
+    asked = requested(root, epsilon(0.02), requester=RECALIBRATION, origin=Origin.RECALIBRATION)
     requested(root, epsilon(0.03))  # by a person: the recalibration has still to speak for itself
     assert standing(0.02) == asked
     assert standing(0.03) is None
@@ -89,7 +90,20 @@ def test_the_same_values_are_asked_for_once(tmp_path: Path) -> None:
     rolled_back(root, old)
     assert standing(0.02) == asked  # a rejection stays one
 
-    asked = requested(root, epsilon(0.05), requester=REQUESTER)
+    asked = requested(root, epsilon(0.05), requester=RECALIBRATION, origin=Origin.RECALIBRATION)
     promoted(root, epsilon(0.06))
     rolled_back(root, old)
     assert standing(0.05) is None  # what was open then is stale, whatever came back
+
+
+def test_other_requests_for_the_same_values(tmp_path: Path) -> None:
+    root = small_root(tmp_path / "configs")
+    store = RequestStore(root)
+    mine = requested(root, epsilon(0.02))
+    assert open_twin(store, mine) is None
+    other = requested(root, epsilon(0.02), requester=RECALIBRATION, origin=Origin.RECALIBRATION)
+    requested(root, epsilon(0.03))
+    assert (open_twin(store, mine), open_twin(store, other)) == (other, mine)
+    record_step(Step.REJECTED, StepRecord(binding=other.binding, by="bea", at=NOON, reason="no"), root=root)
+    assert open_twin(store, mine) is None
+    assert {each.id for each in requests_of(store, mine.changes)} == {mine.id, other.id}

@@ -12,11 +12,13 @@ from invarlock.digests import sha256_hex
 from invarlock.errors import InvarlockError, PolicyError, PromotionError
 from invarlock.policy.tiers_file import live_tiers_path, tiers_digest
 from invarlock.promotion.approval import Approval
+from invarlock.promotion.candidate import PATCH
 from invarlock.promotion.patch_header import read_header
-from invarlock.promotion.request_promotion import MOST_BYTES, request_promotion
+from invarlock.promotion.request_promotion import request_promotion, requestable
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import PromotionRequest, State, Step, StepRecord
 from invarlock.promotion.steps import record_step
+from invarlock.promotion.sweep_patch import MOST_BYTES, parse_sweep_patch
 from tests.promotion.config_root import (
     NOON,
     apply,
@@ -38,7 +40,8 @@ def root(tmp_path: Path) -> Path:
 
 def ask(root: Path, patch: bytes, **words: str) -> PromotionRequest:
     told = {"mlflow_run_id": "run-1", "requester": "ann", "reason": "recalibrated"} | words
-    return request_promotion(patch, created_at=NOON, root=root, **told)  # type: ignore[arg-type]
+    read = parse_sweep_patch(patch, PATCH)
+    return request_promotion(read, created_at=NOON, root=root, **told)  # type: ignore[arg-type]
 
 
 def step(request: PromotionRequest) -> StepRecord:
@@ -47,7 +50,7 @@ def step(request: PromotionRequest) -> StepRecord:
 
 def test_the_header_is_read_as_sweeps_write_it(root: Path) -> None:
     base = tiers_digest(live_tiers_path(root))
-    found = read_header(sweep_patch(root, epsilon(0.02)).decode())
+    found = read_header(sweep_patch(root, epsilon(0.02)).decode(), PATCH)
     assert found.base_sha256 == base
     assert (found.run_key, found.report_file) == ("a" * 64, "report.json")
     assert found.report_content_sha256 == report(base).content_sha256
@@ -166,6 +169,11 @@ def test_an_altered_request_is_not_believed(root: Path) -> None:
         path.write_text(json.dumps(altered))
         with pytest.raises(PromotionError, match="cannot be believed"):
             RequestStore(root).request(request.id)
+    path.write_text(json.dumps(data | {"patch": data["patch"] + "#"}))
+    told = "a kept record cannot be believed: promotion: the patch is not the one that was requested"
+    with pytest.raises(PromotionError) as caught:
+        RequestStore(root).request(request.id)
+    assert caught.value.what == told
     path.write_text('{"half')
     (path.parent.parent / "mine").mkdir()
     (path.parent.parent / "mine/request.json").touch()
@@ -253,11 +261,29 @@ def test_sizes_encodings_and_words(root: Path) -> None:
     assert ask(root, patch, reason="first\r\nsecond").reason == "first\nsecond"
 
 
-def test_a_patch_is_read_before_the_policy_is_held(root: Path) -> None:
-    patch = header(root).encode() + b"balanced: {no_such_guard: {}}\n"
+def test_a_file_is_read_before_the_policy_is_held(root: Path, tmp_path: Path) -> None:
+    patch = tmp_path / "tiers_patch.yaml"
+    patch.write_text(header(root) + "balanced: {no_such_guard: {}}\n")
     live_tiers_path(root).unlink()  # whoever holds the policy finds out at once
-    with pytest.raises(PolicyError, match="unknown key"):
-        ask(root, patch)
+    with pytest.raises(PolicyError, match="unknown key") as caught:
+        requestable(patch, root)
+    assert str(caught.value.where).startswith(f"{patch}:")
+    with pytest.raises(PromotionError, match="the patch cannot be read: No such file"):
+        requestable(tmp_path / "none.yaml", root)
+
+
+def test_a_file_that_could_be_requested_is_given_back_and_nothing_is_kept(root: Path, tmp_path: Path) -> None:
+    patch = tmp_path / "tiers_patch.yaml"
+    patch.write_bytes(sweep_patch(root, epsilon(0.02)))
+    assert requestable(patch, root).sha256 == sha256_hex(patch.read_bytes())
+    for values, told in (
+        (epsilon(0.01), "changes nothing"),
+        ({"balanced": {"rmt_guard": {"margin": 2.0}}}, "no patch may"),
+    ):
+        patch.write_bytes(sweep_patch(root, values))
+        with pytest.raises(PromotionError, match=told):
+            requestable(patch, root)
+    assert not (root / "runtime/promotions").exists()
 
 
 @pytest.mark.parametrize(

@@ -35,5 +35,5 @@ def test_a_policy_that_changed_during_the_calibration_is_left_to_the_next_one(
 def test_any_other_refusal_ends_it(calibrated: NullSweepResult, promotion_root: Path, tmp_path: Path) -> None:
     edited = tmp_path / "patch.yaml"
     edited.write_text(Path(calibrated.patch).read_text() + "# edited\n")
-    with pytest.raises(CheckFailed, match="no calibration run in MLflow made this patch"):
+    with pytest.raises(CheckFailed, match="the patch was edited after the run"):
         propose_promotion.fn(calibrated.model_copy(update={"patch": str(edited)}))

@@ -9,6 +9,8 @@ import pytest
 from invarlock.digests import sha256_hex
 from invarlock.errors import CheckFailed
 from invarlock.promotion.provenance import RunEvidence
+from invarlock.promotion.sweep_patch import SweepPatch, parse_sweep_patch
+from invarlock.reports.sweep_files import origin_lines
 from tasks.run_evidence import run_evidence, run_of
 from tasks.tracking import RUN_KEY, RunHandle, Tracker
 from tasks.tracking_cells import CellRuns
@@ -37,14 +39,41 @@ def evidence(tracker: Tracker, run: RunHandle, folder: Path) -> RunEvidence:
     return run_evidence.fn(tracker, run.run_id, folder / "run")
 
 
+def patch_of(run_key: str, text: str = "balanced: {}\n") -> SweepPatch:
+    """As the run of ``run_key`` would write it; the rest of its header is of no account here."""
+    origin = origin_lines(run_key, "report.json", "c" * 64)
+    header = "".join(f"# {line}\n" for line in (*origin, f"base: runtime/tiers.yaml sha256 {'d' * 64}"))
+    return parse_sweep_patch((header + text).encode(), Path("patch.yaml"))
+
+
 def test_the_run_of_a_patch_is_the_one_whose_parameter_says_so(tracker: Tracker) -> None:
-    made, _ = sweep(tracker, "made it", patch_sha256=sha256_hex(PATCH))
+    patch = patch_of("a" * 64)
+    made, _ = sweep(tracker, "made it", patch_sha256=patch.sha256)
     other, _ = sweep(tracker, "says so")
     tracker.tag(made.run_id, "invarlock.patch_sha256", "0" * 64)
-    tracker.tag(other.run_id, "invarlock.patch_sha256", sha256_hex(PATCH))
-    assert run_of(tracker, PATCH) == made.run_id
+    tracker.tag(other.run_id, "invarlock.patch_sha256", patch.sha256)
+    assert run_of(tracker, patch) == made.run_id
     with pytest.raises(CheckFailed, match="no calibration run in MLflow made this patch"):
-        run_of(tracker, b"other: {}\n")
+        run_of(tracker, patch_of("b" * 64))
+
+
+def test_a_patch_that_was_edited_is_told_by_the_run_that_its_header_names(tracker: Tracker) -> None:
+    key = "e" * 64
+    patch = patch_of(key)
+    run, _ = sweep(tracker, key, patch_sha256=patch.sha256)
+    edited = patch_of(key, "balanced: {rmt_guard: {epsilon_by_family: {ffn: 0.5}}}\n")
+    told = f"the patch was edited after the run: its sha256 is {edited.sha256[:12]}, the run made {patch.sha256[:12]}"
+    with pytest.raises(CheckFailed) as caught:
+        run_of(tracker, edited)
+    assert (caught.value.what, caught.value.where) == (told, f"MLflow run {run.run_id}")
+
+
+def test_a_run_that_was_killed_before_it_logged_its_patch_has_to_be_continued(tracker: Tracker) -> None:
+    key = "f" * 64
+    run = tracker.sweep_run(key, key, {"run_key": key}, {})
+    with pytest.raises(CheckFailed, match="the run is not finished: its status is RUNNING") as caught:
+        run_of(tracker, patch_of(key))
+    assert caught.value.where == f"MLflow run {run.run_id}"
 
 
 def test_a_run_comes_with_the_reports_of_its_cells(tracker: Tracker, tmp_path: Path) -> None:

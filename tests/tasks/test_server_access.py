@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -21,6 +22,7 @@ from invarlock.promotion.requests import State
 from tasks.local_address import HOST, free_port
 from tasks.local_services import prefect_api_url, prefect_server
 from tasks.server_access import ensure_access
+from tasks.tracking import Tracker
 from tests.promotion.config_root import checked, epsilon, requested, small_root, sweep_patch
 
 PASSWORD = "operator:open sesame"
@@ -119,6 +121,14 @@ def test_doctor_asks_the_server_as_commands_do(command: Command) -> None:
     assert "PREFECT_API_AUTH_STRING" in refused["fix"]
 
 
+def test_an_mlflow_server_with_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(401) as url:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+        with pytest.raises(StoreError, match="the MLflow server does not let this process in") as refused:
+            Tracker(tmp_path, "guarded")
+    assert "MLFLOW_TRACKING_PASSWORD" in str(refused.value)
+
+
 def test_a_server_that_does_not_answer() -> None:
     with pytest.raises(StoreError, match="the Prefect server does not answer: ") as refused:
         ensure_access(f"http://{HOST}:{free_port(23900)}/api")
@@ -129,6 +139,14 @@ def test_a_server_that_does_not_answer() -> None:
 
 @pytest.mark.parametrize(("status", "told"), [(200, "not what Prefect's version is"), (404, "404 Not Found")])
 def test_something_else_that_answers(status: int, told: str) -> None:
+    with answering(status) as url, pytest.raises(StoreError, match=f"is none, or is ill: {told}"):
+        ensure_access(f"{url}/api")
+
+
+@contextmanager
+def answering(status: int) -> Iterator[str]:
+    """A web server that answers everything alike."""
+
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
@@ -141,8 +159,7 @@ def test_something_else_that_answers(status: int, told: str) -> None:
     server = ThreadingHTTPServer((HOST, 0), Page)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
-        with pytest.raises(StoreError, match=f"is none, or is ill: {told}"):
-            ensure_access(f"http://{HOST}:{server.server_port}/api")
+        yield f"http://{HOST}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

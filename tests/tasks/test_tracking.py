@@ -97,6 +97,17 @@ def test_a_failed_run_is_continued(tracker: Tracker) -> None:
     assert tracker.client.get_run(again.run_id).info.status == "RUNNING"
 
 
+@pytest.mark.parametrize("gone", ["a/report.json", FILE_NAME])
+def test_an_artifact_that_is_gone_is_told_as_that(tracker: Tracker, tmp_path: Path, gone: str) -> None:
+    run = tracker.finish(tracker.sweep_run(f"without {gone}", "t", {}, {}), {"a/report.json": b"{}"})
+    artifacts = Path(tracker.client.get_run(run.run_id).info.artifact_uri.removeprefix("file://"))
+    (artifacts / gone).unlink()
+    with pytest.raises(StoreError) as caught:
+        tracker.download_verified(run.run_id, "a/report.json", tmp_path)
+    assert caught.value.what == "an artifact of the run is missing"
+    assert caught.value.where == f"run {run.run_id}: {gone}"
+
+
 @pytest.mark.parametrize("harmed", ["report.json", FILE_NAME, "both"])
 def test_a_tampered_artifact_is_refused(tracker: Tracker, tmp_path: Path, harmed: str) -> None:
     run = tracker.finish(tracker.sweep_run(f"tamper {harmed}", "t", {}, {}), {"report.json": b'{"z": 1}'})
