@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,10 @@ _TEXT = (".csv", ".jsonl")
 
 
 def read_q_abs(
-    path: Path,
+    path: str | os.PathLike[str],
     *,
-    labels: Path | None = None,
-    ids: Path | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    ids: str | os.PathLike[str] | None = None,
     q_column: str = "q_abs",
     label_column: str = "is_in_range",
     id_column: str | None = None,
@@ -53,15 +54,14 @@ def read_q_abs(
 
     Raises TauError, which names file and line, row or column.
     """
-    labels = labels or path
+    path = Path(path)
+    labels, ids = Path(labels or path), Path(ids or path) if ids or id_column is not None else None
     if labels == path and path.suffix == ".npy":
         raise TauError("an .npy holds |Q| alone", where=path, fix="give a file of labels")
     q_abs = _read(path, q_column, ColumnKind.Q_ABS)
     is_in_range = _read(labels, label_column, ColumnKind.LABEL)
-    names = None
-    if ids is not None or id_column is not None:
-        names = _read(ids or path, id_column or "id", ColumnKind.ID)
-    for found, file in ((is_in_range, labels), (names, ids or path)):
+    names = None if ids is None else _read(ids, id_column or "id", ColumnKind.ID)
+    for found, file in ((is_in_range, labels), (names, ids)):
         if found is not None and found.shape != q_abs.shape:
             raise TauError(
                 f"has {_extent(found)}; {path} has {_extent(q_abs)}", where=file, fix="pair the files"

@@ -8,6 +8,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from invarlock.digests import sha256_file
 from invarlock.errors import InvarlockError
 from invarlock.tau.calibrate import calibrate_tau_infer
 from invarlock.tau.errors import TauError
@@ -220,6 +221,17 @@ def test_values_that_tell_no_dtype(tmp_path, value):
     np.savez(tmp_path / "q.npz", q_abs=np.full(9, value, np.float32), is_in_range=np.zeros(9, bool))
     with pytest.raises(TauError, match="every finite q_abs is exact in float16 and bfloat16 too"):
         read_q_abs(tmp_path / "q.npz")
+
+
+def test_files_are_named_by_text_as_well(tmp_path):
+    frame = table()
+    path, other = str(write(tmp_path / "a.parquet", frame)), str(write(tmp_path / "b.npz", frame))
+    samples = read_q_abs(path, labels=other, ids=other, gate_dtype=GateDtype.FLOAT64)
+    assert (samples.where, sha256_file(path)) == (Path(path), sha256_file(Path(path)))
+    assert np.asarray(samples.ids).tolist() == frame["id"].to_list()
+    np.save(tmp_path / "q.npy", np.ones(3))
+    with pytest.raises(TauError, match=r"an \.npy holds"):
+        read_q_abs(str(tmp_path / "q.npy"))
 
 
 def test_labels_may_lie_in_another_file_of_another_format(tmp_path):
