@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from prefect import task
@@ -13,6 +14,7 @@ from invarlock.errors import CheckFailed, PromotionError
 from invarlock.policy.tiers_file import load_tiers, read_tiers
 from invarlock.promotion.backtest import BackTest, back_test
 from invarlock.promotion.candidate import candidate_of
+from invarlock.promotion.checked import Refused, keep_refusal
 from invarlock.promotion.policy_checks import PolicyCheck, check_policy
 from invarlock.promotion.promotion_config import load_promotion_config
 from invarlock.promotion.provenance import RunEvidence, prove
@@ -47,6 +49,26 @@ def check_request(request_id: str, run: RunEvidence | None, known: KnownEvaluati
         passed = all(check.passed for check in checks)
         judged = _judge(store.files, request, known) if passed else None
     return Findings(bases=bases, checks=checks, back_test=judged)
+
+
+def refuse(
+    request: Request, found: Findings | None, error: CheckFailed, *, by: str, at: datetime
+) -> CheckFailed:
+    """Keep with ``request`` why it did not pass; gives what to raise, which names it. found: None before its checks.
+
+    PromotionError when the request was closed meanwhile.
+    """
+    where = f" ({error.where})" if error.where else ""
+    shown = (
+        {} if found is None else {"bases": found.bases, "checks": found.checks, "back_test": found.back_test}
+    )
+    reason = error.what.partition("\n")[0] + where
+    keep_refusal(Refused(binding=request.binding, by=by, at=at, reason=reason, **shown))
+    return CheckFailed(
+        f"request {request.id} is refused: {error.what}",
+        where=error.where or RequestStore().files.request(request.id),
+        fix=f"{error.fix}; `invarlock promote show {request.id}` shows what was found",
+    )
 
 
 @contextmanager

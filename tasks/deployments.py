@@ -35,15 +35,15 @@ _STARTED_BY = "prefect.worker.name"  # the label that a worker gives to what it 
 def apply_deployments(file: Path) -> None:
     """Create the process pool unless it is there, and every deployment of ``file`` in it.
 
-    A queue other than the default one stands for a model: one run of it at a time. ConfigError when a deployment is
-    refused.
+    A queue other than the default one stands for a model: one run of it at a time, unless an operator has given it
+    another limit. ConfigError when a deployment is refused.
     """
     with get_client(sync_client=True) as client:
         with suppress(ObjectAlreadyExists):  # an operator's own settings of it stay
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
         _deploy(file)
         for queue in client.read_work_queues(work_pool_name=POOL):
-            if queue.name != DEFAULT_QUEUE:
+            if queue.name != DEFAULT_QUEUE and queue.concurrency_limit is None:
                 client.update_work_queue(queue.id, concurrency_limit=1)
 
 

@@ -1,8 +1,9 @@
-"""Flow runs that wait for an approval: started for a request, and told when somebody decides outside the UI."""
+"""Flow runs that wait for an approval: started for a request, and told when it is decided outside the UI."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import count
 from uuid import UUID
 
@@ -16,11 +17,21 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import State as RunState
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Completed
 
-from invarlock.errors import StoreError
+from invarlock.errors import PromotionError, StoreError
+from invarlock.promotion.approval import counting_approvals
+from invarlock.promotion.current import standing
+from invarlock.promotion.promotion_config import load_promotion_config
+from invarlock.promotion.request_store import RequestStore
+from invarlock.promotion.requests import Request, State, Step, StepRecord
+from invarlock.promotion.shown_state import shown_state
+from invarlock.promotion.turn import turn
+from invarlock.promotion.verify_history import ensure_unbroken
 from tasks.artifacts import url_of
 
 FLOW = "promote"
@@ -39,7 +50,7 @@ def start_waiting(request_id: str) -> str | None:
             deployment = client.read_deployment_by_name(DEPLOYMENT)
         except ObjectNotFound:
             return None
-        runs = list(_runs(client, request_id, StateType))
+        runs = [run for run in _runs(client, StateType) if _request_of(run) == request_id]
         under_way = [run for run in runs if run.state_type in _OPEN]
         run = under_way[0] if under_way else _start(client, deployment.id, request_id, runs)
     return _page(run)
@@ -54,15 +65,64 @@ def tell_waiting(request_id: str, *, decision: str, name: str, reason: str) -> S
     woken = []
     try:
         with get_client(sync_client=True) as client:
-            for run in list(_runs(client, request_id, [StateType.PAUSED])):  # a resumed one leaves the list
-                # Refused, the server answers 200 and says so in the status.
-                if client.resume_flow_run(run.id, run_input=answer).status is SetStateStatus.ACCEPT:
+            for run in _waiting(client):
+                if _request_of(run) == request_id and _wake(client, run, answer):
                     woken.append(_page(run))
     except httpx.HTTPError as error:
         raise StoreError(
             f"the Prefect server does not answer: {error}", fix="run `invarlock doctor`"
         ) from error
     return woken
+
+
+def settle_waiting() -> None:
+    """End each run that waits for a request that is closed, and wake those of a request that is approved.
+
+    The waits of other config roots on this server, and of damaged requests, are left alone. PromotionError or
+    ConfigError when it cannot be told how far the requests are; StoreError without a server.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            if runs := _waiting(client):
+                with turn() as store:
+                    ensure_unbroken(store)  # else every request would look stale
+                for run in runs:
+                    _settle(client, run, store)
+    except httpx.HTTPError as error:
+        raise StoreError(
+            f"the Prefect server does not answer: {error}", fix="run `invarlock doctor`"
+        ) from error
+
+
+def closed_as(store: RequestStore, request: Request) -> RunState[None] | None:
+    """How a run ends whose request is closed; None while that is open."""
+    match standing(store, request):
+        case State.APPLIED:
+            return Completed(message=f"Request {request.id} is applied.")
+        case State.REJECTED:
+            last = store.records(request.id, Step.REJECTED, StepRecord)[-1]
+            return Cancelled(message=f"Rejected by {last.by}: {last.reason}")
+        case State.STALE:
+            return Cancelled(message=f"Request {request.id} is stale: nothing more can happen to it.")
+    return None
+
+
+def _settle(client: SyncPrefectClient, run: FlowRun, store: RequestStore) -> None:
+    try:
+        request = store.request(_request_of(run))
+    except PromotionError:
+        return
+    now = datetime.now(UTC)
+    if (ended := closed_as(store, request)) is not None:
+        client.set_flow_run_state(run.id, ended, force=True)
+    elif shown_state(store, request, now=now) is State.APPROVED:
+        last = counting_approvals(request.id, load_promotion_config(store.files), now=now)[-1]
+        _wake(client, run, {"decision": "approve", "name": last.by, "reason": last.reason})
+
+
+def _wake(client: SyncPrefectClient, run: FlowRun, answer: dict[str, str]) -> bool:
+    """Answer the form of ``run``. Refused, the server answers 200 and says so in the status."""
+    return client.resume_flow_run(run.id, run_input=answer).status is SetStateStatus.ACCEPT
 
 
 def _start(client: SyncPrefectClient, deployment: UUID, request_id: str, ended: Sequence[FlowRun]) -> FlowRun:
@@ -76,8 +136,17 @@ def _start(client: SyncPrefectClient, deployment: UUID, request_id: str, ended: 
     )
 
 
-def _runs(client: SyncPrefectClient, request_id: str, states: Iterable[StateType]) -> Iterator[FlowRun]:
-    """The deployment's runs for the request, in one of ``states``."""
+def _waiting(client: SyncPrefectClient) -> list[FlowRun]:
+    """All that wait for a form; a list, since one that is woken or ended is no longer among them."""
+    return list(_runs(client, [StateType.PAUSED]))
+
+
+def _request_of(run: FlowRun) -> str:
+    return str(run.parameters.get("request_id"))
+
+
+def _runs(client: SyncPrefectClient, states: Iterable[StateType]) -> Iterator[FlowRun]:
+    """The deployment's runs in one of ``states``."""
     state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
     for offset in count(0, _PAGE):
         page = client.read_flow_runs(
@@ -88,7 +157,7 @@ def _runs(client: SyncPrefectClient, request_id: str, states: Iterable[StateType
             offset=offset,
         )
         for run in page:
-            if run.deployment_id and run.parameters.get("request_id") == request_id:
+            if run.deployment_id:
                 yield run
         if len(page) < _PAGE:
             return

@@ -22,6 +22,7 @@ from invarlock.promotion.runtime_files import RuntimeFiles
 from invarlock.promotion.turn import turn
 from invarlock.promotion.verify_history import verify_history as find_broken_link
 from invarlock.reports.number_text import counted
+from invarlock.reports.time_text import utc_text
 from tasks.local_services import quiet_environment
 
 Versions = Annotated[bool, typer.Option("--full", help="Print hashes in full.")]
@@ -108,7 +109,7 @@ def _print(entry: HistoryEntry, digits: int) -> None:
     approved = f", approved by {escape(approvers)}" if approvers else ""
     versions = f"{event.from_sha256[:digits]} → {event.to_sha256[:digits]}"
     out.print(
-        f"{entry.number:3}  {event.at:%Y-%m-%d %H:%M}  [bold]{event.kind.value:9}[/]  {versions}  "
+        f"{entry.number:3}  {utc_text(event.at)}  [bold]{event.kind.value:9}[/]  {versions}  "
         f"by {escape(event.requester)}{approved}\n     {escape(event.reason)}",
         soft_wrap=True,
     )

@@ -15,9 +15,11 @@ from invarlock.promotion.requests import Request, State
 from invarlock.promotion.review import Review, back_test_text
 from invarlock.promotion.review_text import evidence_text
 from invarlock.promotion.shown_request import ShownRequest
+from invarlock.reports.time_text import utc_text
 
 _COLOUR = {
     State.REQUESTED: "yellow",
+    State.REFUSED: "bold red",
     State.CHECKED: "cyan",
     State.APPROVED: "green",
     State.STALE: "dim",
@@ -36,7 +38,7 @@ def show_requests(listed: Sequence[tuple[State, Request]]) -> None:
         directions = Counter(change.direction for change in request.changes)
         changes = ", ".join(f"{count} {direction_text(direction)}" for direction, count in directions.items())
         out.print(
-            f"{request.id}  {_state(state)}  {request.created_at:%Y-%m-%d %H:%M}  {request.kind} by "
+            f"{request.id}  {_state(state)}  {utc_text(request.created_at)}  {request.kind} by "
             f"{escape(request.requester)}: {changes}\n    {escape(request.reason)}",
             soft_wrap=True,
         )
@@ -46,9 +48,11 @@ def show_request(shown: ShownRequest) -> None:
     """Everything about one."""
     _show_review(shown.review)
     for taken in shown.steps:
-        until = f", until {taken.until:%Y-%m-%d %H:%M}" if taken.until else ""
-        told = f"{taken.at:%Y-%m-%d %H:%M} {taken.step.value} by {taken.by}{until}: {taken.reason}"
+        until = f", until {utc_text(taken.until)}" if taken.until else ""
+        told = f"{utc_text(taken.at)} {taken.step.value} by {taken.by}{until}: {taken.reason}"
         out.print(escape(told), soft_wrap=True)
+        if taken.flaw is not None:
+            out.print(f"  [yellow]does not count:[/] {escape(taken.flaw)}", soft_wrap=True)
     _show_next(shown.review.request_id, shown.state)
 
 
@@ -114,6 +118,7 @@ def _show_changes(review: Review) -> None:
 def _show_next(request_id: str, state: State) -> None:
     steps = {
         State.REQUESTED: f"invarlock promote apply {request_id}  goes on with the checks",
+        State.REFUSED: f"invarlock promote apply {request_id}  checks it again; see above what failed",
         State.CHECKED: f"another person runs: invarlock promote approve {request_id} --reason WHY",
         State.APPROVED: f"invarlock promote apply {request_id}",
         State.STALE: "run the calibration again with --fresh, and request its patch",

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from invarlock.cli.console import err
 from invarlock.cli.environment import prepare_environment
-from invarlock.errors import ConfigError
+from invarlock.errors import ConfigError, InvarlockError
 from invarlock.home import home, shipped
 
 DEPLOYMENTS = Path("deployments/prefect.yaml")
@@ -29,7 +30,8 @@ def worker(
     """Run a worker here until it is ended, for containers and service managers; `invarlock up --worker` is simpler.
 
     Creates the process pool `local` unless it is there, applies the deployments, ends what a worker that died left
-    unfinished, and polls the server that PREFECT_API_URL names, else the local one.
+    unfinished, has promotions go on that were approved meanwhile, and polls the server that PREFECT_API_URL names, else
+    the local one.
 
     Example:  invarlock worker --health-port 8080
     """
@@ -42,11 +44,22 @@ def worker(
     if ended := end_lost_runs(home() / "flow_runs", name):
         err.print(f"{ended} runs whose process died are marked as crashed")
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", name]
+    _settle_waiting()
     if health_port is not None:
         os.environ["PREFECT_WORKER_WEBSERVER_PORT"] = str(health_port)
         os.environ.setdefault("PREFECT_WORKER_WEBSERVER_HOST", "127.0.0.1")
         command.append("--with-healthcheck")
     os.execv(sys.executable, command)
+
+
+def _settle_waiting() -> None:
+    """What was approved or closed while no server ran. Whatever is wrong there, the sweeps have to go on."""
+    from tasks.waiting_runs import settle_waiting
+
+    try:
+        settle_waiting()
+    except InvarlockError as error:
+        err.print(f"[yellow]runs that wait for an approval were left alone:[/] {escape(str(error))}")
 
 
 def _found(deployments: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,18 +10,18 @@ from pydantic import AwareDatetime
 
 from invarlock.digests import canonical_json
 from invarlock.errors import PromotionError
+from invarlock.promotion.approval_flaw import Flaw, approving, flaw_in
 from invarlock.promotion.checked import Checked, last_checked
 from invarlock.promotion.current import ensure_current
 from invarlock.promotion.person import person_name
-from invarlock.promotion.promotion_config import PromotionConfig, allowed_signers_path
+from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Request, Sha256, Step, StepRecord
-from invarlock.promotion.signatures import NAMESPACE, flaw_of, sign
+from invarlock.promotion.signatures import NAMESPACE, sign
 from invarlock.promotion.steps import record_step
 from invarlock.promotion.turn import turn
+from invarlock.promotion.verify_history import ensure_unbroken
 from invarlock.promotion.words import said
-
-_AHEAD = timedelta(minutes=5)  # by which the clock of whoever approves may be fast
 
 
 class Approval(StepRecord):
@@ -62,15 +63,17 @@ def approve(
 ) -> Approval:
     """Keep ``approval`` with its request.
 
-    PromotionError when the request is closed, stale or not checked, or when the approval would not count.
+    PromotionError when the request is closed, stale or not checked, when the approval would not count, or when the
+    history is broken.
     """
     with turn(root) as store:
         request = store.request(approval.binding.request_id)
         store.ensure_open(request.id)
+        ensure_unbroken(store)
         ensure_current(store, request)
-        flaw = _flaw(approval, request, last_checked(store, request.id), config, store, now)
+        flaw = flaw_in(approval, request, last_checked(store, request.id), config, store, now)
         if flaw is not None:
-            raise _not_counting(store, request, flaw)
+            raise _not_counting(store, request, [flaw])
         store.add(Step.APPROVED, approval)
     return approval
 
@@ -92,62 +95,36 @@ def counting_approvals(
     """
     store = RequestStore(root)
     request = store.request(request_id)
-    checked = last_checked(store, request_id)
-    kept = store.records(request_id, Step.APPROVED, Approval)
-    flaws = {approval: _flaw(approval, request, checked, config, store, now) for approval in kept}
-    counting = tuple(approval for approval, flaw in flaws.items() if flaw is None)
+    found = flaws_of(store, request, config, now=now)
+    counting = tuple(approval for approval, flaw in found.items() if flaw is None)
     if not counting:
-        told = "; ".join(flaw for flaw in flaws.values() if flaw is not None)
-        raise _not_counting(store, request, told or "nobody has approved it")
+        nobody = Flaw(
+            "nobody has approved it", f"have another person approve it: {approving(request, config)}"
+        )
+        raise _not_counting(store, request, [flaw for flaw in found.values() if flaw] or [nobody])
     return counting
 
 
-def _flaw(
-    approval: Approval,
-    request: Request,
-    checked: Checked,
-    config: PromotionConfig,
-    store: RequestStore,
-    now: datetime,
-) -> str | None:
-    """Why ``approval`` does not count; None when it does."""
-    expires_at = min(approval.expires_at, approval.at + timedelta(days=config.expires_days))
-    if approval.binding != request.binding:
-        return f"the approval of {approval.by} is of {_differing(approval, request)}"
-    if approval.checked_sha256 != checked.sha256:
-        return f"the approval of {approval.by} is of other checks than the last ones"
-    if approval.at > now + _AHEAD:
-        return f"the approval of {approval.by} is dated {approval.at.isoformat()}, which is yet to come"
-    if now >= expires_at:
-        return f"the approval of {approval.by} expired at {expires_at.isoformat()}"
-    if config.four_eyes and request.is_asked_by(approval.by):
-        return f"{approval.by} has requested it and cannot approve it: four eyes must see it"
-    return _signature_flaw(approval, config, store)
+def flaws_of(
+    store: RequestStore, request: Request, config: PromotionConfig, *, now: datetime
+) -> dict[Approval, Flaw | None]:
+    """Every approval that was kept, with why it does not count; None for one that does. Raises as last_checked."""
+    checked = last_checked(store, request.id)
+    kept = store.records(request.id, Step.APPROVED, Approval)
+    return {approval: flaw_in(approval, request, checked, config, store, now) for approval in kept}
 
 
-def _signature_flaw(approval: Approval, config: PromotionConfig, store: RequestStore) -> str | None:
-    """A signature that is there is checked, whether it is required or not."""
-    allowed = allowed_signers_path(store.files, config)
-    if approval.signature is None:
-        return f"the approval of {approval.by} is not signed" if config.signatures.required else None
-    if allowed is None:
-        return f"the signature of {approval.by} cannot be checked: no allowed_signers says whose key it is"
-    flaw = flaw_of(approval.statement, approval.signature, by=approval.by, allowed_signers=allowed)
-    return None if flaw is None else f"the signature of {approval.by} is bad: {flaw}"
+def is_approved(request_id: str, config: PromotionConfig, *, now: datetime, root: Path | None = None) -> bool:
+    """Whether an approval lets the request be applied now."""
+    try:
+        return bool(counting_approvals(request_id, config, now=now, root=root))
+    except PromotionError:
+        return False  # whoever applies it is told why
 
 
-def _differing(approval: Approval, request: Request) -> str:
-    theirs, ours = approval.binding, request.binding
-    if theirs.base_sha256 != ours.base_sha256:
-        return f"a change of another policy, {theirs.base_sha256[:12]}"
-    if theirs.change_sha256 != ours.change_sha256:
-        return f"another patch, {theirs.change_sha256[:12]}"
-    return "another request, or this one was altered since"
-
-
-def _not_counting(store: RequestStore, request: Request, why: str) -> PromotionError:
+def _not_counting(store: RequestStore, request: Request, flaws: Sequence[Flaw]) -> PromotionError:
     return PromotionError(
-        f"request {request.id} is not approved: {why}",
+        f"request {request.id} is not approved: {'; '.join(flaw.what for flaw in flaws)}",
         where=store.files.request(request.id),
-        fix="have this very request approved by somebody who may",
+        fix="; ".join(dict.fromkeys(flaw.fix for flaw in flaws)),
     )

@@ -1,4 +1,4 @@
-"""That a request was checked: what it rests on, every check, and the back-test, kept with it for its reviewers."""
+"""What the checks of a request found: what it rests on, every check, and the back-test, kept for people to read."""
 
 from __future__ import annotations
 
@@ -42,6 +42,19 @@ class Checked(StepRecord):
         )
 
 
+class Refused(StepRecord):
+    """The request did not pass. No approval and no apply rests on it; empty is what was not reached."""
+
+    bases: tuple[Basis, ...] = ()
+    checks: tuple[PolicyCheck, ...] = ()
+    back_test: BackTest | None = None
+
+    def repeats(self, earlier: Refused) -> bool:
+        """Whether whoever reads ``earlier`` learns nothing new."""
+        newly = {"by": self.by, "at": self.at}
+        return earlier.model_copy(update=newly) == self
+
+
 def ensure_passed(checks: Sequence[PolicyCheck]) -> None:
     """PromotionError with the reason of every check that failed."""
     failed = [f"{check.name}: {check.reason}" for check in checks if not check.passed]
@@ -81,19 +94,42 @@ def keep_checks(
     )
     with turn(root) as store:
         *_, last = (None, *store.records(request.id, Step.CHECKED, Checked))
-        if last is not None and checked.confirms(last):
+        if last is not None and checked.confirms(last) and standing_refusal(store, request.id) is None:
             return last
         store.add(Step.CHECKED, checked)
     return checked
 
 
+def keep_refusal(refused: Refused, *, root: Path | None = None) -> None:
+    """Keep with the request why it did not pass, once while nothing else is found. PromotionError when it is closed."""
+    with turn(root) as store:
+        last = standing_refusal(store, refused.binding.request_id)
+        if last is None or not refused.repeats(last):
+            store.add(Step.REFUSED, refused)
+
+
+def standing_refusal(store: RequestStore, request_id: str) -> Refused | None:
+    """Why the request did not pass its last checks; None when it did, or there are none."""
+    *_, passed = (None, *store.records(request_id, Step.CHECKED, Checked))
+    *_, refused = (None, *store.records(request_id, Step.REFUSED, Refused))
+    return None if refused is None or (passed is not None and passed.at >= refused.at) else refused
+
+
 def last_checked(store: RequestStore, request_id: str) -> Checked:
-    """The newest checks of a request. PromotionError when there are none."""
+    """The newest checks of a request, passed. PromotionError when there are none, or the last did not pass."""
+    refused = standing_refusal(store, request_id)
+    if refused is not None:
+        raise PromotionError(
+            f"request {request_id} did not pass its last checks: {refused.reason}",
+            where=store.files.request(request_id),
+            fix=f"`invarlock promote show {request_id}` shows what was found; `invarlock promote apply {request_id}` "
+            "checks it again",
+        )
     found = store.records(request_id, Step.CHECKED, Checked)
     if not found:
         raise PromotionError(
             f"request {request_id} is not checked",
             where=store.files.request(request_id),
-            fix="let them run first: `invarlock promote apply ID` makes them",
+            fix=f"let the checks run first: `invarlock promote apply {request_id}` makes them",
         )
     return found[-1]

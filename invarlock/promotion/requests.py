@@ -138,6 +138,7 @@ def request_id(
 class Step(StrEnum):
     """What can happen to a request; each time it does, a record is kept."""
 
+    REFUSED = "refused"
     CHECKED = "checked"
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -165,6 +166,7 @@ class State(StrEnum):
     """How far a request is. Of what happened to it, the last one in this order counts."""
 
     REQUESTED = "requested"
+    REFUSED = "refused"
     CHECKED = "checked"
     APPROVED = "approved"
     STALE = "stale"

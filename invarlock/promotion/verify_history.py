@@ -47,11 +47,16 @@ def ensure_unbroken(store: RequestStore) -> None:
     """PromotionError with the first broken link of the chain. In the caller's turn."""
     broken = broken_chain(store)
     if broken is not None:
-        raise PromotionError(
-            f"the history is broken: {broken}",
-            where=store.files.history,
-            fix="find out who changed it, and bring the file back from a copy",
-        )
+        raise broken_history(store, broken)
+
+
+def broken_history(store: RequestStore, broken: BrokenLink) -> PromotionError:
+    """What is raised, or told, of a history with a broken link."""
+    return PromotionError(
+        f"the history is broken: {broken}",
+        where=store.files.history,
+        fix="find out who changed it, and bring the file back from a copy",
+    )
 
 
 def ensure_recorded(store: RequestStore) -> None:

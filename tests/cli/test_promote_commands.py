@@ -160,8 +160,13 @@ def test_checks_that_fail_are_told_with_what_to_do(run: Run, ask: Run, promotion
     assert refused.code == 1
     assert "runs: balanced has 5: at least 50" in words(refused)
     [listed] = json.loads(run("promote", "list", "--json").out)
-    assert listed["state"] == "requested"
-    assert "goes on with the checks" in words(run("promote", "show", listed["id"]))
+    assert listed["state"] == "refused"
+    assert f"request {listed['id']} is refused" in words(refused)
+    assert f"runtime/promotions/{listed['id']}" in words(refused)
+    shown = words(run("promote", "show", listed["id"]))
+    assert "FAILS runs: balanced has 5: at least 50" in shown
+    assert "refused by" in shown
+    assert "checks it again" in shown
     assert approve(run, listed["id"]).code == 2  # never before its checks
     rules.unlink()
     assert json.loads(ask("--json").out)["state"] == "checked"
@@ -212,6 +217,8 @@ def test_approvals_expire_and_may_have_to_be_signed(
     time.sleep(0.1)  # the approval was good for 86 ms
     refused = run("promote", "apply", name)
     assert (refused.code, "expired at" in refused.err) == (2, True)
+    assert json.loads(run("promote", "list", "--json").out)[0]["state"] == "checked"
+    assert "does not count: the approval of bea expired at" in words(run("promote", "show", name))
 
     rules.write_text("promotion: {signatures: {required: true, allowed_signers: allowed_signers}}\n")
     key = tmp_path / "key"
@@ -274,6 +281,10 @@ def test_a_broken_history_stops_everything(run: Run, ask: Run, promotion_root: P
     broken = run("policy", "verify-history")
     assert (broken.code, "line 1: the line is damaged" in broken.out) == (1, True)
     assert run("promote", "rollback", "--reason", "r").code == 2
+    history.unlink()
+    listed = run("promote", "list")
+    assert (listed.code, "the history is broken" in words(listed)) == (1, True)
+    assert json.loads(run("promote", "list", "--json").out)[-1]["state"] == "broken history"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,14 @@ def test_applying_twice_changes_nothing(client: SyncPrefectClient) -> None:
     assert {d.id: [s.id for s in d.schedules] for d in client.read_deployments()} == before
 
 
+def test_the_limit_that_an_operator_gave_a_queue_stays(client: SyncPrefectClient) -> None:
+    [queue] = [each for each in client.read_work_queues(work_pool_name=POOL) if each.name == "pydocs-gpt2"]
+    client.update_work_queue(queue.id, concurrency_limit=3)
+    apply_deployments(shipped("deployments/prefect.yaml"))
+    assert client.read_work_queue(queue.id).concurrency_limit == 3
+    client.update_work_queue(queue.id, concurrency_limit=1)
+
+
 def test_a_deployment_without_its_flow_is_refused(embedded_home: Path, tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("deployments: [{name: x, entrypoint: flows.no_such.flow}]\n")
     with pytest.raises(ConfigError, match="no_such"):

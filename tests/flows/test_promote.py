@@ -37,7 +37,7 @@ from tasks.background_server import ServerState
 from tasks.deployments import POOL, apply_deployments
 from tasks.local_services import prefect_server, tracking_uri
 from tasks.open_request import open_request
-from tasks.waiting_runs import start_waiting, tell_waiting
+from tasks.waiting_runs import settle_waiting, start_waiting, tell_waiting
 from tests.flows.promotions import calibration
 from tests.prefect_form import send_form
 
@@ -157,6 +157,38 @@ def test_a_decision_outside_the_ui_ends_the_wait(request_: Request, deployed: No
     run = run_of(page)
     assert (run.state_name, run.state and run.state.message) == (
         "Cancelled", "Rejected by bea: five runs are too few",
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_an_approval_without_a_server_is_applied_by_the_next_worker(
+    request_: Request, deployed: None
+) -> None:
+    page = start_waiting(request_.id)
+    work()
+    assert run_of(page).state_name == "Suspended"
+    approved(request_)  # nobody is told
+    settle_waiting()  # as a worker does at its start
+    work()
+    assert (run_of(page).state_name, state(request_)) == ("Completed", State.APPLIED)
+
+
+@pytest.mark.slow
+def test_an_apply_by_command_ends_the_runs_that_wait(
+    request_: Request, deployed: None, calibrated: NullSweepResult
+) -> None:
+    other = open_request(Path(calibrated.patch), requester="cleo", reason="the same")
+    pages = [start_waiting(each.id) for each in (request_, other)]
+    work()
+    assert [run_of(page).state_name for page in pages] == ["Suspended"] * 2
+    approved(request_)
+    assert run_promotion(request_.id).state is State.APPLIED
+    assert [run_of(page).state_name for page in pages] == ["Completed", "Cancelled"]
+    page = start_waiting(other.id)  # a run of a stale request ends in words
+    work()
+    run = run_of(page)
+    assert (run.state_name, run.state and run.state.message) == (
+        "Cancelled", f"Request {other.id} is stale: nothing more can happen to it.",
     )  # fmt: skip
 
 

@@ -66,10 +66,13 @@ def applied(root: Path, request_id: str, config: PromotionConfig, *, by: str, no
     return apply_request(request_id, found, config, by=by, now=now, root=root)
 
 
-def refused(root: Path, approval: Approval, reason: str, config: PromotionConfig = CONFIG) -> None:
-    """Neither kept, nor counted were it kept by other means."""
-    with pytest.raises(PromotionError, match=reason):
+def refused(
+    root: Path, approval: Approval, reason: str, config: PromotionConfig = CONFIG, *, fix: str = ""
+) -> None:
+    """Neither kept, nor counted were it kept by other means. fix: what must be among what helps."""
+    with pytest.raises(PromotionError, match=reason) as refusal:
         approve(approval, config, now=LATER, root=root)
+    assert fix in str(refusal.value.fix)
     request_id = approval.binding.request_id
     record_step(Step.APPROVED, approval, root=root)
     with pytest.raises(PromotionError, match=reason):
@@ -91,7 +94,7 @@ def test_an_approval_by_somebody_else_lets_the_request_be_applied(root: Path) ->
 @pytest.mark.parametrize("by", ["ann", "Ann ", " ANN", "ａｎｎ"])
 def test_nobody_approves_his_own_request_unless_the_config_says_so(root: Path, by: str) -> None:
     request = asked(root)
-    refused(root, draft(request, by), "four eyes")
+    refused(root, draft(request, by), "four eyes", fix="have another person approve it")
     alone = PromotionConfig(four_eyes=False)
     applied(root, request.id, alone, by="ann", now=LATER)
 
@@ -134,9 +137,9 @@ def test_an_approval_cannot_give_itself_more_time(root: Path) -> None:
     old = draft(request).model_copy(
         update={"at": LATER - timedelta(days=8), "expires_at": LATER + timedelta(days=999)}
     )
-    refused(root, old, "expired")
+    refused(root, old, "expired", fix="`expires_days` in runtime/promotion.yaml")
     tomorrow = draft(request).model_copy(update={"at": LATER + timedelta(days=1)})
-    refused(root, tomorrow, "yet to come")
+    refused(root, tomorrow, "yet to come", fix="set the clock")
 
 
 def test_an_approval_of_another_request_is_foreign(root: Path) -> None:
@@ -187,7 +190,7 @@ def test_an_unchecked_request_is_neither_approved_nor_applied(root: Path) -> Non
 def test_an_approval_of_other_checks_does_not_count(root: Path) -> None:
     request, other = asked(root), asked(root, 0.03)
     theirs = draft(Asked(request.request, other.shown))
-    refused(root, theirs, "of other checks than the last ones")
+    refused(root, theirs, "of other checks than the last ones", fix=f"promote show {request.id}")
     assert theirs.statement != draft(request).statement  # what is signed
     approve(draft(request), CONFIG, now=LATER, root=root)
     path = root / "runtime/promotions" / request.id / "checked-001.json"
@@ -244,7 +247,7 @@ def keys(root: Path, tmp_path: Path) -> dict[str, Path]:
 @needs_ssh
 def test_a_signed_approval_counts_where_signatures_are_required(root: Path, keys: dict[str, Path]) -> None:
     request = asked(root)
-    refused(root, draft(request), "the approval of bea is not signed", SIGNED)
+    refused(root, draft(request), "the approval of bea is not signed", SIGNED, fix="`--sign KEY`")
     approval = approve(draft(request).signed(keys["bea"]), SIGNED, now=LATER, root=root)
     assert counting_approvals(request.id, SIGNED, now=LATER, root=root) == (approval,)
     entry = applied(root, request.id, SIGNED, by="cleo", now=LATER)
@@ -300,7 +303,13 @@ def test_a_bad_signature_is_refused_whether_required_or_not(
     config: PromotionConfig,
     forge: Callable[[Approval, dict[str, Path]], Approval],
 ) -> None:
-    refused(root, forge(draft(asked(root)), keys), "the signature of [a-z]+ is bad: .", config)
+    refused(
+        root,
+        forge(draft(asked(root)), keys),
+        "the signature of [a-z]+ is bad: .",
+        config,
+        fix=f"the key that {root}",
+    )
 
 
 @needs_ssh
@@ -317,7 +326,12 @@ def test_a_key_that_is_taken_away_counts_no_longer(root: Path, keys: dict[str, P
 
 @needs_ssh
 def test_a_signature_that_nobody_can_check_does_not_count(root: Path, keys: dict[str, Path]) -> None:
-    refused(root, draft(asked(root)).signed(keys["bea"]), "cannot be checked: no allowed_signers")
+    refused(
+        root,
+        draft(asked(root)).signed(keys["bea"]),
+        "cannot be checked: no allowed_signers",
+        fix="approve without --sign",
+    )
 
 
 @needs_ssh
@@ -345,3 +359,28 @@ def test_without_ssh_keygen_nothing_is_signed_or_believed(
         signatures.flaw_of(b"", "", by="bea", allowed_signers=root / "runtime/allowed_signers")
     with pytest.raises(PromotionError, match="ssh-keygen is not installed"):
         draft(asked(root)).signed(tmp_path / "key")
+
+
+def test_several_flaws_are_told_with_what_helps_against_each(root: Path) -> None:
+    request = asked(root)
+    for approval in (draft(request, "ann"), draft(request), draft(request)):
+        record_step(
+            Step.APPROVED, approval.model_copy(update={"at": LATER, "reason": approval.by}), root=root
+        )
+    with pytest.raises(PromotionError) as refusal:
+        counting_approvals(request.id, CONFIG, now=LATER + timedelta(days=8), root=root)
+    assert str(refusal.value.fix).count("approve again") == 1
+    nobody = asked(root, 0.07)
+    with pytest.raises(PromotionError, match="nobody has approved it") as refusal:
+        counting_approvals(nobody.id, SIGNED, now=LATER, root=root)
+    assert f"`invarlock promote approve {nobody.id} --reason WHY --sign KEY`" in str(refusal.value.fix)
+
+
+def test_nothing_is_approved_on_a_broken_history(root: Path) -> None:
+    apply(root, requested(root, epsilon(0.03)))
+    request = asked(root)
+    (root / "runtime/history.jsonl").unlink()
+    with pytest.raises(
+        PromotionError, match=r"the history is broken: request .* was applied by an entry that is not"
+    ):
+        approve(draft(request), CONFIG, now=LATER, root=root)
