@@ -30,6 +30,7 @@ from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Request, State
 from invarlock.promotion.review import review_of
 from invarlock.promotion.reviewed import kept_review, shown_review
+from invarlock.promotion.shown_request import changed_lines
 from invarlock.promotion.turn import turn
 from invarlock.promotion.verify_history import ensure_unbroken
 from tasks.artifacts import flow_run_url
@@ -106,9 +107,9 @@ def _check(request: Request) -> Checked:
                 tracker = Tracker(home(), EXPERIMENT)
                 run = run_evidence(tracker, request.run.mlflow_run_id, Path(scratch) / "run")
             found = check_request(request.id, run, known_evaluations(Path(scratch) / "evaluations"))
-            show_request(
-                review_of(request, found.bases, found.checks, found.back_test)
-            )  # also when it is refused
+            # Also when it is refused.
+            review = review_of(request, found.bases, found.checks, found.back_test)
+            show_request(review, changed_lines(RequestStore(), request))
             return keep_checks(
                 request, found.bases, found.checks, found.back_test, by=whoever_runs_this(), at=_now()
             )

@@ -20,14 +20,12 @@ from pydantic import Field
 
 from invarlock.digests import digest_of
 from invarlock.errors import PromotionError
-from invarlock.policy.diff import Change
-from invarlock.policy.key_document import value_text
 from invarlock.promotion.approval import approve, draft_approval, reject
 from invarlock.promotion.checked import Checked
 from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.requests import Request
-from invarlock.promotion.review import Review, change_text
-from invarlock.promotion.review_text import plain, review_markdown
+from invarlock.promotion.review import Review
+from invarlock.promotion.review_text import form_markdown, plain
 from invarlock.promotion.reviewed import shown_review
 
 _PATIENCE = timedelta(days=30)  # then Prefect fails the run; the request stays open
@@ -96,23 +94,11 @@ def _take(
                 draft_approval(request, checked, **said, at=at, config=config), config, now=datetime.now(UTC)
             )
     except PromotionError as error:
-        return error.what
+        return f"{error.what}. To mend it: {error.fix}" if error.fix else error.what
     return None
 
 
 def _description(request: Request, review: Review, config: PromotionConfig, flaws: list[str]) -> str:
     told = f"**The last answer did not count:** {plain(flaws[-1])}\n\n" if flaws else ""
     signed = _SIGNED.format(id=request.id) if config.signatures.required else ""
-    return f"{told}{signed}{_changes(review)}\n\n{review_markdown(review)}"
-
-
-def _changes(review: Review) -> str:
-    """First what matters: the form shows a few narrow lines before it scrolls."""
-    return "\n".join(
-        f"- `{change.path}` **{_values(change)}** {change_text(change)} {change.direction.value}"
-        for change in (each.change for each in review.changes)
-    )
-
-
-def _values(change: Change) -> str:
-    return plain(f"{value_text(change.old)} → {value_text(change.new)}")
+    return f"{told}{signed}{form_markdown(review)}"

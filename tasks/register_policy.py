@@ -12,8 +12,10 @@ from invarlock.promotion.history import HistoryEntry, entries
 from invarlock.promotion.promotion_result import RegisteredPolicy
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import PromotionRequest
-from invarlock.promotion.review_text import review_html, review_markdown
+from invarlock.promotion.review_page import review_html
+from invarlock.promotion.review_text import review_markdown
 from invarlock.promotion.reviewed import kept_review
+from invarlock.promotion.shown_request import changed_lines
 from tasks.tracking import Tracker
 from tasks.tracking_policies import (
     ENTRY,
@@ -84,6 +86,7 @@ def _files(store: RequestStore, entry: HistoryEntry) -> Mapping[str, bytes]:
             files["tiers_patch.yaml"] = request.patch.encode()
         review = kept_review(store, request)
         if review is not None:
-            files["review.md"] = review_markdown(review).encode()
-            files["review.html"] = review_html(review).encode()
+            lines = changed_lines(store, request)
+            files["review.md"] = review_markdown(review, lines).encode()
+            files["review.html"] = review_html(review, lines).encode()
     return {f"{FOLDER}/{name}": content for name, content in files.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -11,6 +13,9 @@ from tasks.artifacts import show_markdown
 
 
 @task(name="show request", cache_policy=NO_CACHE, persist_result=False)
-def show_request(review: Review) -> None:
-    """A Markdown artifact under ``review-<request id>``, a version each time that it is shown."""
-    show_markdown(f"review {review.request_id}", review_markdown(review), "What is to be approved")
+def show_request(review: Review, lines: Sequence[str]) -> None:
+    """A Markdown artifact under ``review-<request id>``, a version each time that it is shown.
+
+    lines: the unified diff of tiers.yaml.
+    """
+    show_markdown(f"review {review.request_id}", review_markdown(review, lines), "What is to be approved")

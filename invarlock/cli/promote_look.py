@@ -72,7 +72,8 @@ def diff(
     Example:  invarlock promote diff 1f2e3d4c5b6a7988 --html review.html
     """
     from invarlock.cli.promotion_view import show_difference
-    from invarlock.promotion.review_text import review_html, review_markdown
+    from invarlock.promotion.review_page import review_html
+    from invarlock.promotion.review_text import review_markdown
     from invarlock.promotion.shown_request import changed_lines, shown_request
 
     with turn() as store:
@@ -83,9 +84,9 @@ def diff(
         changes = [each.change.model_dump(mode="json") for each in shown.review.changes]
         print(json.dumps({"changes": changes, "lines": lines}, indent=2))
     elif html is not None:
-        write_atomic(html, review_html(shown.review).encode())
+        write_atomic(html, review_html(shown.review, lines).encode())
         print(html)
     elif markdown:
-        print(review_markdown(shown.review))
+        print(review_markdown(shown.review, lines))
     else:
         show_difference(shown, lines)

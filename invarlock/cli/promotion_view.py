@@ -6,14 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
+from rich import box
 from rich.markup import escape
+from rich.table import Table
 
 from invarlock.cli.console import out
-from invarlock.cli.policy import diff_table, direction_text
+from invarlock.cli.policy import direction_text
+from invarlock.policy.key_document import value_text
+from invarlock.policy.schema import Tier
 from invarlock.promotion.promotion_result import PromotionResult
 from invarlock.promotion.requests import Request, State
-from invarlock.promotion.review import Review, back_test_text
-from invarlock.promotion.review_text import evidence_text
+from invarlock.promotion.review import Review, ReviewedChange, back_test_text, change_text
+from invarlock.promotion.review_text import UNSUPPORTED, evidence_lines
 from invarlock.promotion.shown_request import ShownRequest
 from invarlock.reports.time_text import utc_text
 
@@ -26,6 +30,7 @@ _COLOUR = {
     State.REJECTED: "red",
     State.APPLIED: "bold green",
 }
+_KEY = 33  # characters of a key on one line
 _LINES = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -96,8 +101,8 @@ def _show_review(review: Review) -> None:
             f"run {escape(review.run.mlflow_run_id)}  patch {review.change_sha256[:12]}", soft_wrap=True
         )
     _show_changes(review)
-    for evidence in dict.fromkeys(filter(None, map(evidence_text, review.changes))):
-        out.print(f"[bold]evidence[/] {escape(evidence)}", soft_wrap=True)
+    for line in evidence_lines(review):
+        out.print(f"[bold]evidence[/] {escape(line)}", soft_wrap=True)
     for check in review.checks:
         mark = "[green]holds[/]" if check.passed else "[bold red]FAILS[/]"
         out.print(f"{mark} {check.name}: {escape(check.reason)}", soft_wrap=True)
@@ -110,9 +115,32 @@ def _show_review(review: Review) -> None:
 
 
 def _show_changes(review: Review) -> None:
-    changes = [each.change for each in review.changes]
-    for tier, of_tier in groupby(changes, key=lambda change: change.tier):
-        out.print(diff_table(tier, list(of_tier)))
+    for tier, of_tier in groupby(review.changes, key=lambda each: each.change.tier):
+        out.print(changes_table(tier, list(of_tier)))
+
+
+def changes_table(tier: Tier, changes: Sequence[ReviewedChange]) -> Table:
+    """Of 80 columns at most."""
+    table = Table(title=tier.value, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("key", no_wrap=True)
+    for column in ("old", "new", "change"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("direction", no_wrap=True)
+    for each in changes:
+        change = each.change
+        key = _folded(change.path.removeprefix(f"{tier.value}."))
+        cells = map(escape, (key, value_text(change.old), value_text(change.new), change_text(change)))
+        mark = f"\n[bold yellow]{UNSUPPORTED}[/]" if each.unsupported else ""
+        table.add_row(*cells, direction_text(change.direction) + mark)
+    return table
+
+
+def _folded(key: str) -> str:
+    """``key``, a long one on two lines, broken before its last part."""
+    if len(key) <= _KEY:
+        return key
+    most, _, last = key.rpartition(".")
+    return f"{most}\n  .{last}"
 
 
 def _show_next(request_id: str, state: State) -> None:

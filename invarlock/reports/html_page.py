@@ -45,10 +45,17 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table. number: its cells are aligned by their last digit."""
+    """A column of a table. number: its cells are aligned by their last digit; wraps: they hold sentences."""
 
     name: str
     number: bool = False
+    wraps: bool = False
+
+    @property
+    def kind(self) -> Markup:
+        """The class of its cells, as an attribute."""
+        names = [name for name, holds in (("number", self.number), ("wrap", self.wraps)) if holds]
+        return Markup(' class="{}"').format(" ".join(names)) if names else Markup()
 
 
 def page(title: str, *parts: Content) -> str:
@@ -87,7 +94,7 @@ def facts(entries: Mapping[str, Content]) -> Markup:
 
 def table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[Content]]) -> Markup:
     """A table that scrolls sideways under its title where the page is narrow. ValueError for a ragged row."""
-    kinds = [Markup(' class="number"') if column.number else Markup() for column in columns]
+    kinds = [column.kind for column in columns]
     head = [
         Markup('<th scope="col"{}>{}</th>').format(*pair)
         for pair in zip(kinds, (c.name for c in columns), strict=True)

@@ -75,7 +75,9 @@ def test_a_patch_becomes_policy_and_a_rollback_takes_it_back(
     page = tmp_path / "review.html"
     assert run("promote", "diff", name, "--html", page).code == 0
     assert "<html" in page.read_text()
-    assert run("promote", "diff", name, "--markdown").out.startswith("# Promotion")
+    assert '<span class="removed">-' in page.read_text()
+    markdown = run("promote", "diff", name, "--markdown").out
+    assert (markdown.startswith("# Promotion"), "```diff\n--- tiers.yaml" in markdown) == (True, True)
 
     approved = approve(run, name)
     assert approved.code == 0

@@ -6,11 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from invarlock.cli.promotion_view import changes_table, show_result
 from invarlock.digests import sha256_hex
 from invarlock.errors import PromotionError
 from invarlock.families import Family
-from invarlock.policy.diff import Direction
+from invarlock.policy.diff import Change, Direction
+from invarlock.policy.keys import Kind
 from invarlock.policy.schema import Tier
 from invarlock.policy.tiers_file import live_tiers_path, load_tiers
 from invarlock.promotion.apply import apply_request
@@ -19,20 +22,24 @@ from invarlock.promotion.backtest import BackTest, Rejudged
 from invarlock.promotion.checked import Checked, ensure_passed, keep_checks, last_checked
 from invarlock.promotion.policy_checks import check_policy
 from invarlock.promotion.promotion_config import PromotionConfig
+from invarlock.promotion.promotion_result import PromotionResult
 from invarlock.promotion.provenance import prove
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import PromotionRequest
-from invarlock.promotion.review import Review, back_test_text, review_of
-from invarlock.promotion.review_text import review_html, review_markdown
+from invarlock.promotion.requests import PromotionRequest, State
+from invarlock.promotion.review import Review, ReviewedChange, back_test_text, review_of
+from invarlock.promotion.review_page import review_html
+from invarlock.promotion.review_text import form_markdown, review_markdown
 from invarlock.promotion.rollback import request_rollback
 from invarlock.promotion.runtime_files import RuntimeFiles
 from invarlock.promotion.sweep_basis import Basis
 from invarlock.reports.evaluation_report import Outcome
+from tests.browser import layout_of
 from tests.promotion.config_root import NOON, shipped_root
 from tests.promotion.sweep_runs import finished_run, live, null_report, requested_of
 
 CONFIG = PromotionConfig()
 LATER = NOON + timedelta(hours=3)
+LINES = ("--- tiers.yaml", "-    ffn: 3.849  # ```", "+    ffn: 4.095")
 HOSTILE = "<script>alert(1)</script> | [x](javascript:y) **b**"
 
 
@@ -122,8 +129,9 @@ def test_too_few_runs_are_refused_and_reviewed_with_their_marks(root: Path, tmp_
     assert by_key["attn"].share == 0
     assert all(each.unsupported for each in review.changes)
     assert review.bases == bases
-    text = review_markdown(review)
-    assert "UNSUPPORTED: the runs do not show a warning rate of 0.01" in text
+    text = review_markdown(review, LINES)
+    assert text.count("| UNSUPPORTED |") == 2
+    assert text.count("null\\-sweep: UNSUPPORTED: the runs do not show a warning rate of 0.01") == 1
     assert "| NO |" in text
     assert "Not judged again" in text
 
@@ -139,14 +147,18 @@ def review(root: Path, tmp_path: Path) -> Review:
 
 def test_markdown_shows_every_change_check_and_flip_and_no_markup_of_others(review: Review) -> None:
     assert review.passed
-    text = review_markdown(review)
+    text = review_markdown(review, LINES)
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert sum("family\\_caps" in row for row in rows) == 2
     [ffn] = [row for row in rows if "caps.ffn" in row]
-    for shown in ("3.849", "4.095", "\\+6.4%", "loosening", "null\\-sweep, 8 runs, 8 independent"):
+    for shown in ("3.849", "4.095", "\\+6.4%", "loosening", "| supported |"):
         assert shown in ffn
     assert sum(row.endswith("| spectral\\_stable |") for row in rows) == 1
-    assert text.count("8 runs on 8 distinct sets of weights") == 1
+    assert text.count("null\\-sweep: 8 runs, 8 independent. 8 runs on 8 distinct sets of weights") == 1
+    assert "\n- at: 2026\\-01\\-05 12:00 UTC\n" in text
+    assert text.count(review.change_sha256) == 1  # whole at the end, else its beginning
+    assert text.count(review.change_sha256[:12]) == 2
+    assert "````diff\n--- tiers.yaml\n-    ffn: 3.849  # ```\n+    ffn: 4.095\n````\n" in text
     assert "<script>" not in text
     assert "](javascript" not in text
     assert "- large changes allowed because: two lines" in text
@@ -166,11 +178,13 @@ def test_the_back_test_in_words() -> None:
 def test_an_escaped_fault_stands_against_approval(review: Review) -> None:
     escaped = BackTest(evaluations=(flip("faults/d", Outcome.FAIL, Outcome.PASS, planted_fault=True),))
     assert not review.model_copy(update={"back_test": escaped}).passed
-    assert "faults/d \\(known fault\\)" in review_markdown(review.model_copy(update={"back_test": escaped}))
+    assert "faults/d \\(known fault\\)" in review_markdown(
+        review.model_copy(update={"back_test": escaped}), ()
+    )
 
 
 def test_the_page_says_the_same_and_escapes_it(review: Review) -> None:
-    text = review_html(review)
+    text = review_html(review, (*LINES, HOSTILE))
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
     for shown in (
@@ -179,5 +193,73 @@ def test_the_page_says_the_same_and_escapes_it(review: Review) -> None:
         "4.095",
         "tightening",
         "stored/a",
+        '<span class="removed">-    ffn: 3.849',
+        '<span class="added">+    ffn: 4.095',
+        "Hashes in full",
+        review.base_sha256,
     ):
         assert shown in text
+    for width in (1400, 390):
+        found = layout_of(text, width=width)
+        assert found.content <= found.window
+
+
+def test_the_form_begins_with_what_changes_and_what_was_found(review: Review) -> None:
+    text = form_markdown(review)
+    first, second, _, verdict = text.splitlines()[:4]
+    assert "`balanced.spectral_guard.family_caps.ffn` **3.849 → 4.095** +6.4% loosening" in (first + second)
+    assert verdict == f"**6 checks passed.** {back_test_text(TESTED)}"
+    assert "# " not in text
+    assert "\n|" not in text  # a table is wider than the box
+    assert "<script>" not in text
+    for check in review.checks:
+        assert f"- {check.name}: " in text
+
+
+def test_the_terminal_says_once_what_the_changes_rest_on(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    z = {Family.FFN: 9.0, Family.ATTN: 2.7, Family.EMBED: 2.0, Family.OTHER: 1.0}
+    request, bases = asked(root, tmp_path / "run", z, runs=1, target=0.01)
+    show_result(
+        PromotionResult(
+            request_id=request.id, state=State.REFUSED, review=review_of(request, bases, (), None)
+        ),
+        None,
+    )
+    shown = capsys.readouterr().out
+    assert shown.count(bases[0].statement) == 1
+    assert shown.count("UNSUPPORTED: the runs do not show") == 1
+    rows = [line for line in shown.splitlines() if "family_caps." in line]
+    assert len(rows) == len(request.changes)
+    assert all(
+        each.change.path.partition(".")[2] in shown for each in review_of(request, bases, (), None).changes
+    )
+    assert shown.count("UNSUPPORTED") == len(rows) + 1
+    assert max(map(len, rows)) <= 80
+
+
+def test_the_longest_key_is_broken_before_its_last_part() -> None:
+    change = Change(
+        tier=Tier.CONSERVATIVE,
+        path="conservative.spectral_guard.drift_caps.embed.relative_change",
+        old=0.00078125,
+        new=0.000625,
+        kind=Kind.CALIBRATED,
+        direction=Direction.TIGHTENING,
+        relative=-0.2,
+    )
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(
+            changes_table(Tier.CONSERVATIVE, [ReviewedChange(change=change, share=0.0, basis=None)])
+        )
+    head, tail = captured.get().strip().splitlines()[-2:]
+    assert head.split() == [
+        "spectral_guard.drift_caps.embed",
+        "0.00078125",
+        "0.000625",
+        "-20.0%",
+        "tightening",
+    ]
+    assert tail.split() == [".relative_change"]
