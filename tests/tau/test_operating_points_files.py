@@ -11,7 +11,6 @@ import pytest
 
 from invarlock.errors import DataError
 from invarlock.tau.operating_points import Preset
-from invarlock.tau.operating_points import Preset
 from invarlock.tau.operating_points_files import DIAGNOSTICS, POINTS, SUMMARY, write_operating_points
 
 SPLIT = {
@@ -97,32 +96,6 @@ def test_diagnostics_give_every_rank_seed_and_gap(tmp_path: Path) -> None:
         (1, "rational"),
     ]
     assert "- plain: macro_f1 is missing in seeds 1" in (folder / "aggregated" / SUMMARY).read_text()
-
-
-@pytest.mark.parametrize(
-    ("extreme", "warning"),
-    [
-        ({"fp_cens": 1.0, "fn_in": 0.0}, "fp_cens is 1: it accepts every censored sample"),
-        (
-            {"fault_rate": 1.0, "bottom_rate": 1.0, "fn_in": 0.0},
-            "bottom_rate is 1: it answers nothing",
-        ),
-        ({"fp_cens": 0.999, "fn_in": 0.0}, None),
-    ],
-)
-def test_a_choice_that_gates_nothing_or_everything_carries_a_warning(
-    tmp_path: Path, extreme: dict[str, float], warning: str | None
-) -> None:
-    results = result(0), result(1)
-    for one in results:
-        one["candidates"][0]["metrics"] |= extreme
-    folder = fill(tmp_path / "seeds", *results)
-    point = write_operating_points(folder).operating_points[Preset.ACCURACY_FIRST]
-    assert (point.candidate, point.warning) == ("rational", warning)
-    record = json.loads((folder / "aggregated" / POINTS).read_text())
-    assert record["operating_points"]["accuracy_first"]["warning"] == warning
-    summary = (folder / "aggregated" / SUMMARY).read_text()
-    assert (f"**rational**; warning: {warning}" in summary) == (warning is not None)
 
 
 @pytest.mark.parametrize(
