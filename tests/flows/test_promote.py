@@ -31,6 +31,7 @@ from invarlock.promotion.promotion_config import load_promotion_config
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Request, State, Step, StepRecord
 from invarlock.promotion.steps import record_step
+from invarlock.promotion.sweep_patch import read_sweep_patch
 from invarlock.promotion.verify_history import verify_history
 from invarlock.reports.null_sweep_result import NullSweepResult
 from tasks.background_server import ServerState
@@ -45,7 +46,7 @@ from tests.prefect_form import send_form
 @pytest.fixture
 def request_(promotion_root: Path, calibrated: NullSweepResult) -> Request:
     """Of ann."""
-    return open_request(Path(calibrated.patch), requester="ann", reason="trained anew")
+    return open_request(read_sweep_patch(Path(calibrated.patch)), requester="ann", reason="trained anew")
 
 
 def state(request: Request) -> State:
@@ -177,7 +178,7 @@ def test_an_approval_without_a_server_is_applied_by_the_next_worker(
 def test_an_apply_by_command_ends_the_runs_that_wait(
     request_: Request, deployed: None, calibrated: NullSweepResult
 ) -> None:
-    other = open_request(Path(calibrated.patch), requester="cleo", reason="the same")
+    other = open_request(read_sweep_patch(Path(calibrated.patch)), requester="cleo", reason="the same")
     pages = [start_waiting(each.id) for each in (request_, other)]
     work()
     assert [run_of(page).state_name for page in pages] == ["Suspended"] * 2
