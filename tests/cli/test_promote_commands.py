@@ -151,7 +151,11 @@ def test_a_rejected_request_is_asked_for_in_other_words(run: Run, ask: Run, prom
     for again in (ask(), approve(run, name), run("promote", "apply", name)):
         assert (again.code, "is rejected" in again.err) == (2, True)
     assert "five runs are too few" in run("promote", "show", name).out
-    assert request_id(ask("--json", "--allow-large", "a demo model")) != name
+    other = ask("--json", "--allow-large", "a demo model")
+    assert request_id(other) != name
+    assert "asks for the same values" not in other.err  # what was rejected does not wait
+    third = ask("--json", "--allow-large", "for the demo")
+    assert f"request {request_id(other)} by ann is open and asks for the same values" in third.err
 
 
 @pytest.mark.slow
