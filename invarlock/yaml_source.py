@@ -183,7 +183,9 @@ class _Reader:
     def _refuse_alias(self, path: KeyPath) -> None:
         """Tell the first: whoever shares values does so all over the file, and it is one mistake."""
         if not self.aliased:
-            self.problems.append(Problem(path, "aliases are refused; write the value out, here and elsewhere"))
+            self.problems.append(
+                Problem(path, "aliases are refused; write the value out, here and elsewhere")
+            )
         self.aliased = True
 
     def scalar(self, node: Node, path: KeyPath) -> JsonValue:
