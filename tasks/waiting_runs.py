@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from uuid import UUID
@@ -62,17 +63,9 @@ def tell_waiting(request_id: str, *, decision: str, name: str, reason: str) -> S
     What was decided is kept with the request already: a run that cannot be woken finds it when it is run again.
     """
     answer = {"decision": decision, "name": name, "reason": reason}
-    woken = []
-    try:
-        with get_client(sync_client=True) as client:
-            for run in _waiting(client):
-                if _request_of(run) == request_id and _wake(client, run, answer):
-                    woken.append(_page(run))
-    except httpx.HTTPError as error:
-        raise StoreError(
-            f"the Prefect server does not answer: {error}", fix="run `invarlock doctor`"
-        ) from error
-    return woken
+    with _answering_client() as client:
+        asked = [run for run in _waiting(client) if _request_of(run) == request_id]
+        return [_page(run) for run in asked if _wake(client, run, answer)]
 
 
 def settle_waiting() -> None:
@@ -81,17 +74,12 @@ def settle_waiting() -> None:
     The waits of other config roots on this server, and of damaged requests, are left alone. PromotionError or
     ConfigError when it cannot be told how far the requests are; StoreError without a server.
     """
-    try:
-        with get_client(sync_client=True) as client:
-            if runs := _waiting(client):
-                with turn() as store:
-                    ensure_unbroken(store)  # else every request would look stale
-                for run in runs:
-                    _settle(client, run, store)
-    except httpx.HTTPError as error:
-        raise StoreError(
-            f"the Prefect server does not answer: {error}", fix="run `invarlock doctor`"
-        ) from error
+    with _answering_client() as client:
+        if runs := _waiting(client):
+            with turn() as store:
+                ensure_unbroken(store)  # else every request would look stale
+            for run in runs:
+                _settle(client, run, store)
 
 
 def closed_as(store: RequestStore, request: Request) -> RunState[None] | None:
@@ -105,6 +93,17 @@ def closed_as(store: RequestStore, request: Request) -> RunState[None] | None:
         case State.STALE:
             return Cancelled(message=f"Request {request.id} is stale: nothing more can happen to it.")
     return None
+
+
+@contextmanager
+def _answering_client() -> Iterator[SyncPrefectClient]:
+    try:
+        with get_client(sync_client=True) as client:
+            yield client
+    except httpx.HTTPError as error:
+        raise StoreError(
+            f"the Prefect server does not answer: {error}", fix="run `invarlock doctor`"
+        ) from error
 
 
 def _settle(client: SyncPrefectClient, run: FlowRun, store: RequestStore) -> None:

@@ -213,6 +213,7 @@ def test_a_stale_request_is_refused_and_an_edit_by_hand_is_recorded(
     assert run("policy", "verify-history").code == 0
 
 
+@pytest.mark.slow
 def test_approvals_expire_and_may_have_to_be_signed(
     run: Run, ask: Run, promotion_root: Path, tmp_path: Path
 ) -> None:

@@ -178,6 +178,7 @@ def test_shows_the_recommendation_on_both_splits_and_where_to_go_on(
     assert np.float32(tau) == tau
 
 
+@pytest.mark.slow
 def test_json_is_for_scripts_and_quiet_prints_the_folder(
     embedded_home: Path, tmp_path: Path, capfd: Capture
 ) -> None:
@@ -239,6 +240,7 @@ def test_one_class_only_is_written_with_a_reason_and_exits_with_1(
     assert (tmp_path / "out" / "plots" / "tau_infer_sweep.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ceiling", ["--max-fn", "--max-bottom"])
 def test_a_ceiling_out_of_reach_is_told_with_the_one_that_is_not(
     embedded_home: Path, tmp_path: Path, capfd: Capture, ceiling: str

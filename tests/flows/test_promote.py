@@ -193,6 +193,7 @@ def test_an_apply_by_command_ends_the_runs_that_wait(
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_recalibration_asks_for_a_promotion_only_outside_its_band(
     calibrated: NullSweepResult, promotion_root: Path, embedded_home: Path
 ) -> None:
@@ -270,6 +271,7 @@ def test_in_a_process_without_deployment_it_does_not_wait(request_: Request) -> 
     assert result.review.passed
 
 
+@pytest.mark.slow
 def test_checks_that_were_written_by_hand_are_worth_nothing(request_: Request, promotion_root: Path) -> None:
     tiers, rules = live_tiers_path(promotion_root), promotion_root / "runtime/promotion.yaml"
     old = tiers.read_bytes()

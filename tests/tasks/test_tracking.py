@@ -56,6 +56,7 @@ def test_a_sweep_writes_in_this_order_and_no_more(tracker: Tracker, tmp_path: Pa
     assert what_is_there(tracker, "counted", tmp_path) == expected()
 
 
+@pytest.mark.slow
 def test_two_processes_on_a_fresh_home_and_one_that_is_killed(tmp_path: Path) -> None:
     programs = [program(tmp_path, "twice", writes) for writes in (5, 0)]
     errors = [one.communicate()[1].decode()[-500:] for one in programs]
