@@ -287,7 +287,7 @@ def test_kill_at_any_moment_then_the_same_command(
     losses = home / "measurements" / "window_loss"
 
     def kept() -> dict[str, int]:
-        return {str(path): path.stat().st_mtime_ns for path in losses.rglob("*") if path.is_file()}
+        return {str(path): path.stat().st_mtime_ns for path in losses.rglob("[!.]*") if path.is_file()}
 
     for wanted in moments:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
