@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from importlib.metadata import version
 from typing import TypeVar
 
@@ -135,9 +136,15 @@ def pass_inputs(model: LoadedModel, window: Window, batch_size: int) -> dict[str
         "dtype": model.dtype,
         "device": model.device_class,
         "batch_size": batch_size,
-        "torch": version("torch"),  # another version may round otherwise: both arms of a comparison share one
-        "transformers": version("transformers"),
+        **_packages(),
     }
+
+
+@cache
+def _packages() -> dict[str, JsonValue]:
+    # Another version may round otherwise: both arms of a comparison share one. Looked up once: reading the metadata of
+    # an installed package takes as long as a short forward pass.
+    return {name: version(name) for name in ("torch", "transformers")}
 
 
 @torch.inference_mode()
