@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import inspect
 import re
 import sys
@@ -27,9 +29,8 @@ Exit codes: 0 done, and every gate holds; 1 a gate failed, or a report does not 
 usage; 3 aborted: a spike, NaN, or something that could not be measured.
 """
 
-_BREAK_OF_THE_SOURCE = re.compile(
-    r"(?<!\n)\n(?![\n ])"
-)  # not the end of a paragraph, nor before an indented line
+# Not the end of a paragraph, nor before an indented line.
+_BREAK_OF_THE_SOURCE = re.compile(r"(?<!\n)\n(?![\n ])")
 
 app = typer.Typer(
     name="invarlock",
@@ -75,6 +76,8 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the installed command; ``arguments`` instead of the process's own."""
+    # Else Python looks for garbage once more as it ends, for seconds among the objects of torch, Prefect and MLflow.
+    atexit.register(gc.freeze)
     try:
         _reflowed(get_group(app))(args=arguments)
     except InvarlockError as error:
