@@ -7,9 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.drawing import DrawnWindows, draw_schedules
-from invarlock.data.tokenizer import load_tokenizer
-from invarlock.data.windows import build_pool
-from tasks.resources import remember_pool
+from tasks.resources import read_pool
 
 
 @task(name="draw windows", cache_policy=NO_CACHE, persist_result=False)
@@ -17,6 +15,5 @@ def draw_first_windows(
     root: str, dataset: DatasetSpec, *, seed: int, most: int, allow_network: bool
 ) -> DrawnWindows:
     """A schedule of ``most`` final windows, or of every window there is, with the tokenizer in ``root``."""
-    pool = build_pool(dataset, load_tokenizer(root), allow_network=allow_network)
-    remember_pool(dataset, pool)
+    pool = read_pool(dataset, root, allow_network=allow_network)
     return draw_schedules(pool, seeds=(seed,), preview=0, final=min(most, len(pool.windows)))

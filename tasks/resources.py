@@ -45,29 +45,39 @@ def documents() -> DocumentStore:
     return DocumentStore(home() / "documents")
 
 
+@cache
+def _texts() -> MeasurementStore:
+    # Apart from the measurements, which runs count.
+    return MeasurementStore(home() / "texts")
+
+
 _POOLS: dict[tuple[DatasetSpec, str, str], WindowPool] = {}
 
 
-def remember_pool(dataset: DatasetSpec, pool: WindowPool) -> None:
-    """Keep the windows of ``dataset`` for :func:`known_pool`: making them takes seconds."""
+def read_pool(dataset: DatasetSpec, root: str, *, allow_network: bool) -> WindowPool:
+    """The windows of ``dataset`` as it is now; root: of a model with their tokenizer.
+
+    They stay in memory for :func:`known_pool`: making them takes seconds.
+    """
+    pool = build_pool(dataset, load_tokenizer(root), allow_network=allow_network, kept=_texts())
     _POOLS[dataset, pool.dataset_hash, pool.tokenizer_hash] = pool
+    return pool
 
 
 def known_pool(dataset: DatasetSpec, root: str, dataset_hash: str, tokenizer_hash: str) -> WindowPool:
-    """The windows of ``dataset`` that were drawn from; root: of a model with their tokenizer.
+    """The windows of ``dataset`` that were drawn from; root: as above.
 
     DataError when text or tokenizer are others now.
     """
     if (known := _POOLS.get((dataset, dataset_hash, tokenizer_hash))) is not None:
         return known
-    pool = build_pool(dataset, load_tokenizer(root), allow_network=network_allowed())
+    pool = read_pool(dataset, root, allow_network=network_allowed())
     if (pool.dataset_hash, pool.tokenizer_hash) != (dataset_hash, tokenizer_hash):
         raise DataError(
             "the text or the tokenizer changed since the windows were drawn",
             where=f"dataset: provider {pool.provider}",
             fix="leave the files alone during a sweep, and run it again",
         )
-    remember_pool(dataset, pool)
     return pool
 
 

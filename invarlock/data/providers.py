@@ -12,9 +12,9 @@ from invarlock.data.local_files import read_local_jsonl, read_local_jsonl_pairs,
 from invarlock.data.python_docs import read_python_docs
 from invarlock.data.synthetic import read_synthetic
 from invarlock.errors import DataError
+from invarlock.store.measurement_store import MeasurementStore
 
 _LOCAL: Mapping[Provider, Callable[[DatasetSpec], Iterable[Document]]] = {
-    Provider.PYTHON_DOCS: lambda spec: read_python_docs(),
     Provider.LOCAL_TEXT: lambda spec: read_local_text(spec.paths or ()),
     Provider.LOCAL_JSONL: lambda spec: read_local_jsonl(spec.paths or (), spec.text_field or "text"),
     Provider.LOCAL_JSONL_PAIRS: lambda spec: read_local_jsonl_pairs(
@@ -24,8 +24,10 @@ _LOCAL: Mapping[Provider, Callable[[DatasetSpec], Iterable[Document]]] = {
 }
 
 
-def load_texts(spec: DatasetSpec, *, allow_network: bool = False) -> tuple[Document, ...]:
-    """The documents that ``spec`` names, blank ones left out, in a fixed order.
+def load_texts(
+    spec: DatasetSpec, *, allow_network: bool = False, kept: MeasurementStore | None = None
+) -> tuple[Document, ...]:
+    """The documents that ``spec`` names, blank ones left out, in a fixed order; kept: see :func:`read_python_docs`.
 
     Hub providers bring splits of their own; the others are split by the hash of each document's id.
     Raises DataError when they cannot be read or none is left.
@@ -41,7 +43,10 @@ def load_texts(spec: DatasetSpec, *, allow_network: bool = False) -> tuple[Docum
             allow_network=allow_network,
         )
     else:
-        found = iter(select_split(_LOCAL[spec.provider](spec), cast(Split, spec.chosen_split)))
+        local = (
+            read_python_docs(kept) if spec.provider is Provider.PYTHON_DOCS else _LOCAL[spec.provider](spec)
+        )
+        found = iter(select_split(local, cast(Split, spec.chosen_split)))
     documents = tuple(document for document in found if document.text.strip())
     if not documents:
         raise DataError(

@@ -15,14 +15,19 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import os
+import platform
 import sysconfig
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from invarlock.data.documents import Document
+from invarlock.digests import digest_of, sha256_hex
 from invarlock.errors import DataError
+from invarlock.record import Record
+from invarlock.store.measurement_store import MeasurementKey, MeasurementStore
 
 _SKIPPED_FOLDERS = frozenset(
     [
@@ -44,6 +49,7 @@ _C_MODULES = (
     "itertools", "marshal", "math", "mmap", "pwd", "pyexpat", "resource", "select", "sys", "syslog", "time",
     "unicodedata", "zlib",
 )  # fmt: skip
+_VERSION = 1  # of what is taken from a source, raised when that changes
 _LONG = 80  # characters; shorter paragraphs ("Example:") repeat without giving anything away
 _C_MEMBERS = (
     types.MethodDescriptorType,
@@ -54,11 +60,18 @@ _C_MEMBERS = (
 )
 
 
+class Docstrings(Record):
+    """Of each module of the standard library, in order of their paths: its name and its docstrings."""
+
+    modules: tuple[tuple[str, tuple[str, ...]], ...]
+
+
 @lru_cache(maxsize=1)
-def read_python_docs() -> tuple[Document, ...]:
+def read_python_docs(kept: MeasurementStore | None = None) -> tuple[Document, ...]:
     """Every document, in a fixed order: topics, then Python modules, then C modules, each sorted by name.
 
-    Parsing the standard library takes some seconds; a process does it once.
+    kept: where the docstrings are, by the hash of the sources, once they have been found: parsing the standard library
+    takes some seconds, reading it a tenth of that. A process does it once.
 
     Raises
     ------
@@ -67,7 +80,7 @@ def read_python_docs() -> tuple[Document, ...]:
     seen: set[str] = set()
     parts = [
         *((f"topic/{name}", [text]) for name, text in _topics()),
-        *((f"module/{name}", docstrings) for name, docstrings in _source_modules()),
+        *((f"module/{name}", docstrings) for name, docstrings in _docstrings(kept).modules),
         *((f"builtin/{name}", _c_docstrings(name)) for name in _C_MODULES if importlib.util.find_spec(name)),
     ]
     joined = [(name, _join_unseen(texts, seen)) for name, texts in parts]
@@ -97,18 +110,42 @@ def _join_unseen(texts: Iterable[str], seen: set[str]) -> str:
     return "\n\n".join(fresh).strip()
 
 
-def _source_modules() -> Iterator[tuple[str, list[str]]]:
+def _docstrings(kept: MeasurementStore | None) -> Docstrings:
+    sources = _sources()
+    if kept is None:
+        return _parsed(sources)
+    digests = {path.as_posix(): sha256_hex(source) for path, source in sources.items()}
+    inputs = {"python": platform.python_version(), "sources": digest_of(digests)}
+    key = MeasurementKey(kind="python_docs", version=_VERSION, inputs=inputs)
+    found = kept.get(key, Docstrings)
+    if found is None:
+        found = _parsed(sources)
+        kept.put(key, found)
+    return found
+
+
+def _parsed(sources: Mapping[Path, bytes]) -> Docstrings:
+    return Docstrings(
+        modules=tuple(
+            (_module_name(path), _source_docstrings(path, source)) for path, source in sources.items()
+        )
+    )
+
+
+def _sources() -> dict[Path, bytes]:
+    """The content of each source of the standard library, by its path below it."""
     root = Path(sysconfig.get_path("stdlib"))
-    paths = sorted(path.relative_to(root) for path in root.rglob("*.py"))
-    kept = [path for path in paths if not _SKIPPED_FOLDERS.intersection(path.parts)]
-    if not kept:
+    found = []
+    for folder, below, files in os.walk(root):
+        below[:] = set(below) - _SKIPPED_FOLDERS
+        found += [Path(folder, name).relative_to(root) for name in files if name.endswith(".py")]
+    if not found:
         raise DataError(
             "the standard library's sources are not here",
             where=root,
             fix="use a Python that is installed with its .py files, or provider: local_text",
         )
-    for path in kept:
-        yield _module_name(path), _source_docstrings(root / path)
+    return {path: (root / path).read_bytes() for path in sorted(found)}
 
 
 def _module_name(path: Path) -> str:
@@ -116,17 +153,17 @@ def _module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _source_docstrings(path: Path) -> list[str]:
+def _source_docstrings(path: Path, source: bytes) -> tuple[str, ...]:
     """Docstrings of the module, its classes and functions, from the outside in."""
     try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
+        tree = ast.parse(source, filename=str(path))
     except SyntaxError as error:
         raise DataError(
             "a standard library source does not parse", where=path, fix="repair this Python installation"
         ) from error
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     found = (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, documented))
-    return [docstring for docstring in found if docstring]
+    return tuple(docstring for docstring in found if docstring)
 
 
 def _c_docstrings(name: str) -> Iterator[str]:

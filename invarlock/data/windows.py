@@ -17,6 +17,7 @@ from invarlock.data.dataset_spec import DatasetSpec
 from invarlock.data.documents import Document, hash_documents
 from invarlock.data.providers import load_texts
 from invarlock.data.tokenizer import Tokenizer, encode_texts, hash_tokenizer, separator_token
+from invarlock.store.measurement_store import MeasurementStore
 
 Tokens = NDArray[np.int32]
 
@@ -82,9 +83,18 @@ def _frozen(values: Sequence[int] | Tokens) -> Tokens:
     return array
 
 
-def build_pool(spec: DatasetSpec, tokenizer: Tokenizer, *, allow_network: bool = False) -> WindowPool:
-    """Read the texts of ``spec`` and cut them into windows. Raises DataError when there is no text."""
-    documents = load_texts(spec, allow_network=allow_network)
+def build_pool(
+    spec: DatasetSpec,
+    tokenizer: Tokenizer,
+    *,
+    allow_network: bool = False,
+    kept: MeasurementStore | None = None,
+) -> WindowPool:
+    """Read the texts of ``spec`` and cut them into windows; kept: where texts that take long to read are kept.
+
+    Raises DataError when there is no text.
+    """
+    documents = load_texts(spec, allow_network=allow_network, kept=kept)
     return pool_windows(documents, tokenizer, seq_len=spec.seq_len, provider=spec.provider.value)
 
 

@@ -6,9 +6,11 @@ import pydoc_data.topics
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from invarlock.data.documents import Document, hash_documents, is_held_out, select_split
 from invarlock.data.python_docs import read_python_docs
+from invarlock.store.measurement_store import MeasurementStore
 
 
 def test_documents_hold_the_text_that_python_itself_shows() -> None:
@@ -63,3 +65,20 @@ def test_another_process_reads_the_same_and_imports_none_of_it() -> None:
 
 def test_read_once_in_a_process() -> None:
     assert read_python_docs() is read_python_docs()
+
+
+def test_docstrings_are_parsed_once_and_kept(tmp_path: Path) -> None:
+    first, second = MeasurementStore(tmp_path), MeasurementStore(tmp_path)
+    parsed, written, found = read_python_docs(), read_python_docs(first), read_python_docs(second)
+    assert parsed == written == found
+    assert first.counts().written == second.counts().found == {"python_docs": 1}
+    assert second.counts().written == {}
+
+
+def test_a_damaged_entry_is_not_read(tmp_path: Path) -> None:
+    read_python_docs(MeasurementStore(tmp_path))
+    (entry,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    entry.write_bytes(entry.read_bytes().replace(b"Simple JSON", b"Sample JSON"))
+    store = MeasurementStore(tmp_path)
+    assert read_python_docs(store) == read_python_docs()
+    assert len(store.counts().quarantined) == 1
