@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from invarlock.errors import CheckFailed, StoreError
-from invarlock.promotion.provenance import FINISHED, RunEvidence, edited
+from invarlock.promotion.provenance import FINISHED, RunEvidence, edited, unfinished
 from invarlock.promotion.sweep_patch import SweepPatch
 from tasks.tracking import SEAL, Tracker
 from tasks.tracking_cells import sealed_reports
@@ -35,11 +35,7 @@ def _not_made(tracker: Tracker, patch: SweepPatch) -> CheckFailed:
         if made is not None:
             return edited(patch.sha256, made, run.run_id)
         if status != FINISHED:
-            return CheckFailed(
-                f"the run is not finished: its status is {status}",
-                where=f"MLflow run {run.run_id}",
-                fix="wait for it, or give the same command again to continue it",
-            )
+            return unfinished(status, run.run_id)
     return CheckFailed(
         f"no calibration run in MLflow made this patch: its sha256 is {patch.sha256}, and the run key in its header "
         f"is {patch.header.run_key}",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from invarlock.digests import digest_of
 from invarlock.errors import PromotionError
-from invarlock.promotion.approval import Approval, counting_approvals
+from invarlock.promotion.approval import counting_approvals
+from invarlock.promotion.approval_record import Approval
 from invarlock.promotion.candidate import Candidate, candidate_of
 from invarlock.promotion.checked import Checked, last_checked
 from invarlock.promotion.current import stale, staleness

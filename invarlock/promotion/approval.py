@@ -6,42 +6,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pydantic import AwareDatetime
-
-from invarlock.digests import canonical_json
 from invarlock.errors import PromotionError
 from invarlock.promotion.approval_flaw import Flaw, approving, flaw_in
+from invarlock.promotion.approval_record import Approval
 from invarlock.promotion.checked import Checked, last_checked
 from invarlock.promotion.current import ensure_current
 from invarlock.promotion.person import person_name
 from invarlock.promotion.promotion_config import PromotionConfig
 from invarlock.promotion.request_store import RequestStore
-from invarlock.promotion.requests import Request, Sha256, Step, StepRecord
-from invarlock.promotion.signatures import NAMESPACE, sign
+from invarlock.promotion.requests import Request, Step, StepRecord
 from invarlock.promotion.steps import record_step
 from invarlock.promotion.turn import turn
 from invarlock.promotion.verify_history import ensure_unbroken
 from invarlock.promotion.words import said
-
-
-class Approval(StepRecord):
-    """A person's yes to one request. checked_sha256: of the checks that were shown; signature: armored, of
-    :attr:`statement`.
-    """
-
-    checked_sha256: Sha256
-    expires_at: AwareDatetime
-    signature: str | None = None
-
-    @property
-    def statement(self) -> bytes:
-        """What is signed: canonical JSON of all the rest, and what it is for."""
-        said = self.model_dump(mode="json", exclude={"signature"})
-        return canonical_json({"namespace": NAMESPACE, "approval": said})
-
-    def signed(self, key: Path) -> Approval:
-        """The same with a signature. Raises as :func:`sign`."""
-        return self.model_copy(update={"signature": sign(self.statement, key)})
 
 
 def draft_approval(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from invarlock.promotion.approval_record import Approval
 from invarlock.promotion.checked import Checked
 from invarlock.promotion.promotion_config import FILE, PromotionConfig, allowed_signers_path
 from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import Request
 from invarlock.promotion.signatures import flaw_of
 from invarlock.reports.time_text import utc_text
-
-if TYPE_CHECKING:
-    from invarlock.promotion.approval import Approval
 
 _AHEAD = timedelta(minutes=5)  # by which the clock of whoever approves may be fast
 

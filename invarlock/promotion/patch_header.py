@@ -8,6 +8,7 @@ from pathlib import Path
 from invarlock.errors import PromotionError
 from invarlock.record import Record
 
+AGAIN = "run the same calibration again with --fresh: measurements are kept, recommendations made anew"
 _SHA256 = r"([0-9a-f]{64})"
 _RUN = re.compile(rf"^# run: {_SHA256}$", re.MULTILINE)
 _REPORT = re.compile(rf"^# report: (\S+), content sha256 {_SHA256}$", re.MULTILINE)
@@ -32,6 +33,16 @@ def read_header(patch: str, path: Path) -> PatchHeader:
         report_content_sha256=report_sha256,
         base_sha256=_only(_BASE, patch, "base", path)[0],
     )
+
+
+def ensure_for(header: PatchHeader, live_sha256: str, where: Path | str | None = None) -> None:
+    """PromotionError unless the patch was made for the policy that is in force, ``live_sha256``."""
+    if header.base_sha256 != live_sha256:
+        raise PromotionError(
+            f"the patch is stale: it is for the policy {header.base_sha256[:12]}, and {live_sha256[:12]} is in force",
+            where=where,
+            fix=AGAIN,
+        )
 
 
 def _only(line: re.Pattern[str], patch: str, name: str, path: Path) -> tuple[str, ...]:

@@ -10,15 +10,13 @@ from invarlock.errors import CheckFailed, PromotionError
 from invarlock.policy.tiers_file import read_tiers
 from invarlock.promotion.calibration_reports import CalibrationReports, read_reports
 from invarlock.promotion.candidate import PATCH
-from invarlock.promotion.patch_header import PatchHeader, read_header
+from invarlock.promotion.patch_header import AGAIN, PatchHeader, ensure_for, read_header
 from invarlock.promotion.sweep_basis import Basis
 from invarlock.record import Record
 from invarlock.reports.sweep_folder import MANIFEST, Manifest, read_manifest
 
 FINISHED = "FINISHED"
 _RUNS = "runs"  # the folder of cells, whose reports are logged with runs of their own
-_OF_SAMPLES = "tau-sweep"  # counts samples of a file, and has no cells (decision 0135)
-_AGAIN = "run the same calibration again with --fresh: measurements are kept, recommendations made anew"
 
 
 class RunEvidence(Record):
@@ -47,7 +45,7 @@ def prove(patch: str, run: RunEvidence, *, live_sha256: str) -> tuple[Basis, ...
     _ensure_finished(run)
     _ensure_of_run(sha256_hex(patch.encode()), run)
     header = read_header(patch, PATCH)
-    _ensure_current(header, live_sha256)
+    ensure_for(header, live_sha256)
     manifest = _verified_manifest(run)
     reports = read_reports(run.folder, manifest, header.report_file)
     _ensure_agreement(header, manifest, reports, run)
@@ -58,11 +56,7 @@ def prove(patch: str, run: RunEvidence, *, live_sha256: str) -> tuple[Basis, ...
 
 def _ensure_finished(run: RunEvidence) -> None:
     if run.status != FINISHED:
-        raise _refused(
-            run,
-            f"the run is not finished: its status is {run.status}",
-            "wait for it, or run the same calibration again to continue it",
-        )
+        raise unfinished(run.status, run.mlflow_run_id)
     if not run.sealed:
         raise _refused(
             run, "the run was ended, but its files were never sealed", "run the same calibration again"
@@ -76,6 +70,15 @@ def _ensure_of_run(sha256: str, run: RunEvidence) -> None:
         raise edited(sha256, run.patch_sha256, run.mlflow_run_id)
 
 
+def unfinished(status: str, mlflow_run_id: str) -> CheckFailed:
+    """A run whose ``status``, as MLflow spells it, says that it has not ended well."""
+    return CheckFailed(
+        f"the run is not finished: its status is {status}",
+        where=f"MLflow run {mlflow_run_id}",
+        fix="wait for it, or give the same command again to continue it",
+    )
+
+
 def edited(sha256: str, made: str, mlflow_run_id: str) -> CheckFailed:
     """A patch, ``sha256``, is not the one that its run ``made``."""
     return CheckFailed(
@@ -83,14 +86,6 @@ def edited(sha256: str, made: str, mlflow_run_id: str) -> CheckFailed:
         where=f"MLflow run {mlflow_run_id}",
         fix="request the patch as `invarlock calibrate` wrote it; a change by hand is no promotion",
     )
-
-
-def _ensure_current(header: PatchHeader, live_sha256: str) -> None:
-    if header.base_sha256 != live_sha256:
-        raise PromotionError(
-            f"the patch is stale: it is for the policy {header.base_sha256[:12]}, and {live_sha256[:12]} is in force",
-            fix=_AGAIN,
-        )
 
 
 def _verified_manifest(run: RunEvidence) -> Manifest:
@@ -135,7 +130,7 @@ def _ensure_agreement(
 def _ensure_recommended(patch: str, reports: CalibrationReports, run: RunEvidence) -> None:
     """The values, not the words around them, which another version of the product may put otherwise."""
     if read_tiers(patch, PATCH).given() != reports.recommended:
-        raise _refused(run, "the patch holds other values than its report recommends", _AGAIN)
+        raise _refused(run, "the patch holds other values than its report recommends", AGAIN)
 
 
 def _ensure_runs(bases: Sequence[Basis], manifest: Manifest, run: RunEvidence) -> None:
@@ -144,12 +139,12 @@ def _ensure_runs(bases: Sequence[Basis], manifest: Manifest, run: RunEvidence) -
         runs = f"{_RUNS}/{basis.tier.value}/"
         places = (runs, f"{basis.sweep.replace('-', '_')}/{runs}")
         cells = max(sum(name.startswith(place) for name in manifest.files) for place in places)
-        if basis.sweep != _OF_SAMPLES and max(basis.n_runs, basis.n_effective) > cells:
+        if not basis.of_samples and max(basis.n_runs, basis.n_effective) > cells:
             raise _refused(
                 run,
                 f"the report of the {basis.sweep} speaks of {basis.n_runs} runs of tier {basis.tier.value}, "
                 f"and {cells} are there",
-                _AGAIN,
+                AGAIN,
             )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from invarlock.errors import PromotionError
 from invarlock.promotion.candidate import Candidate, patched
 from invarlock.promotion.history import head
+from invarlock.promotion.patch_header import ensure_for
 from invarlock.promotion.person import person_name
 from invarlock.promotion.requests import Origin, PromotionRequest, RunReference, request_id
 from invarlock.promotion.runtime_files import RuntimeFiles
@@ -74,11 +74,5 @@ def request_promotion(
 
 
 def _candidate(files: RuntimeFiles, patch: SweepPatch) -> Candidate:
-    base, live = patch.header.base_sha256, files.live_sha256()
-    if live != base:
-        raise PromotionError(
-            f"the patch is stale: it is for the policy {base[:12]}, and {live[:12]} is in force",
-            where=files.live,
-            fix="run the same calibration again with --fresh: measurements are kept, recommendations made anew",
-        )
+    ensure_for(patch.header, files.live_sha256(), files.live)
     return patched(files, patch.values)

@@ -122,7 +122,7 @@ def evidence_lines(review: Review) -> list[str]:
     told = []
     for basis in review.bases:
         name = f"{basis.tier.value}, {basis.sweep}"
-        each = "censored sample" if basis.sweep == "tau-sweep" else "run"
+        each = "censored sample" if basis.of_samples else "run"
         counts = f"{counted(basis.n_runs, each)}, {basis.n_effective} independent"
         told.append(f"{name}: {counts}. {basis.statement}")
         whys = (each.unsupported for each in review.changes if each.basis == basis)

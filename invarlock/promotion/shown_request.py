@@ -9,8 +9,9 @@ from difflib import unified_diff
 from pydantic import AwareDatetime
 
 from invarlock.errors import PolicyError, PromotionError
-from invarlock.promotion.approval import Approval, flaws_of
+from invarlock.promotion.approval import flaws_of
 from invarlock.promotion.approval_flaw import Flaw
+from invarlock.promotion.approval_record import Approval
 from invarlock.promotion.candidate import candidate_of
 from invarlock.promotion.checked import Checked, Refused
 from invarlock.promotion.promotion_config import load_promotion_config

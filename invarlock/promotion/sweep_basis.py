@@ -21,6 +21,7 @@ _ALPHA = "spectral_guard.multiple_testing"
 _DRIFT = "spectral_guard.drift_caps"
 _EPSILON = "rmt_guard.epsilon_by_family"
 _MIN_EFFECT = "variance_guard.min_effect_lognll"
+_TAU_SWEEP = "tau-sweep"
 _TAU = "tau_guard"
 _ROWS = (
     "rows without ids may be one sample many times; sweep again with --ids or --id-column, or with --rows-are-samples "
@@ -42,6 +43,11 @@ class Basis(Record):
     n_effective: int
     statement: str
     unsupported: Mapping[str, str]
+
+    @property
+    def of_samples(self) -> bool:
+        """Whether samples of a file were counted: such a sweep has no runs of its own."""
+        return self.sweep == _TAU_SWEEP
 
     def why_unsupported(self, change: Change) -> str | None:
         """Why the runs do not support a value of this tier; None when they do."""
@@ -132,7 +138,7 @@ def _of_tau(report: TauSweepReport) -> Iterator[Basis]:
     unknown = found.split.ids is IdSource.ROW_NUMBER  # with ids, one row of each: no other is calibrated upon
     for tier in report.config.tiers:
         yield Basis(
-            sweep="tau-sweep",
+            sweep=_TAU_SWEEP,
             tier=tier,
             n_runs=n_cens,
             n_effective=0 if unknown else n_cens,

@@ -8,18 +8,14 @@ import pytest
 
 from invarlock.promotion.sweep_patch import MOST_BYTES
 from tests.cli.run_cli import run_cli
-from tests.promotion.config_root import epsilon, header, small_root, sweep_patch
+from tests.promotion.config_root import embedded_root, epsilon, header, sweep_patch
 
 BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcd", "bcde", strict=True))
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("INVARLOCK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("INVARLOCK_CONFIG_ROOT", str(tmp_path / "configs"))
-    return small_root(tmp_path / "configs")
+    return embedded_root(tmp_path / "configs", monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from invarlock.promotion.request_store import RequestStore
 from invarlock.promotion.requests import PromotionRequest, State
 from invarlock.promotion.sweep_patch import parse_sweep_patch
 from tests.cli.run_cli import Ran, run_cli
-from tests.promotion.config_root import epsilon, small_root, sweep_patch
+from tests.promotion.config_root import embedded_root, epsilon, sweep_patch
 
 ANN, BEA, CLEO = "ann[/red]", r"bea\[bold]x[/]", "[/]cleo[link=file:///x]"
 WHY = ":bomb: [red]as[/bold] it is\\"
@@ -33,11 +33,7 @@ Run = Callable[..., Ran]
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Below folders that are a closing tag together: ``x[/red]``."""
-    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("INVARLOCK_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("INVARLOCK_CONFIG_ROOT", str(tmp_path / "x[/red]"))
-    return small_root(tmp_path / "x[/red]")
+    return embedded_root(tmp_path / "x[" / "red]", monkeypatch)
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ from flows.promote import run_promotion
 from invarlock.errors import CheckFailed, PromotionError
 from invarlock.home import shipped
 from invarlock.policy.tiers_file import live_tiers_path
-from invarlock.promotion.approval import Approval, approve, draft_approval
+from invarlock.promotion.approval import approve, draft_approval
+from invarlock.promotion.approval_record import Approval
 from invarlock.promotion.backtest import BackTest
 from invarlock.promotion.checked import keep_checks, last_checked
 from invarlock.promotion.policy_checks import PolicyCheck

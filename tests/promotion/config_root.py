@@ -6,10 +6,13 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from invarlock.home import shipped
 from invarlock.policy.tiers_file import live_tiers_path, tiers_digest
 from invarlock.promotion.apply import apply_request
-from invarlock.promotion.approval import Approval, draft_approval
+from invarlock.promotion.approval import draft_approval
+from invarlock.promotion.approval_record import Approval
 from invarlock.promotion.backtest import BackTest
 from invarlock.promotion.candidate import PATCH
 from invarlock.promotion.checked import Checked, keep_checks, last_checked
@@ -57,6 +60,15 @@ def small_root(folder: Path) -> Path:
     live_tiers_path(folder).parent.mkdir(parents=True)
     live_tiers_path(folder).write_text(SMALL)
     return folder
+
+
+def embedded_root(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """:func:`small_root`, where commands find it, with a home beside it and no server named."""
+    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("INVARLOCK_HOME", str(folder.with_name("home")))
+    monkeypatch.setenv("INVARLOCK_CONFIG_ROOT", str(folder))
+    return small_root(folder)
 
 
 def shipped_root(folder: Path) -> Path:

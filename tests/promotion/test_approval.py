@@ -16,7 +16,8 @@ from invarlock.errors import PromotionError
 from invarlock.policy.tiers_file import live_tiers_path
 from invarlock.promotion import signatures
 from invarlock.promotion.apply import apply_request
-from invarlock.promotion.approval import Approval, approve, counting_approvals, draft_approval, reject
+from invarlock.promotion.approval import approve, counting_approvals, draft_approval, reject
+from invarlock.promotion.approval_record import Approval
 from invarlock.promotion.backtest import BackTest
 from invarlock.promotion.checked import Checked, keep_checks, last_checked
 from invarlock.promotion.history import HistoryEntry

@@ -11,7 +11,7 @@ import pytest
 from invarlock.digests import sha256_hex
 from invarlock.errors import InvarlockError, PolicyError, PromotionError
 from invarlock.policy.tiers_file import live_tiers_path, tiers_digest
-from invarlock.promotion.approval import Approval
+from invarlock.promotion.approval_record import Approval
 from invarlock.promotion.candidate import PATCH
 from invarlock.promotion.patch_header import read_header
 from invarlock.promotion.request_promotion import request_promotion, requestable
