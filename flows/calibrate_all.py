@@ -10,17 +10,15 @@ from flows.conduct import P, R, S, Steps, T, at_work, carry_out, run_here, run_n
 from flows.on_time import on_time
 from invarlock.calibration.full_plan import NULL, RMT, VE, WINDOWS, FullPlan
 from invarlock.calibration.full_request import FullRequest
-from invarlock.home import home
 from invarlock.reports.full_result import FullResult, full_result
 from invarlock.reports.sweep_folder import SweepFolder, claim
 from invarlock.reports.sweep_result import Links
 from tasks.artifacts import flow_run_url
-from tasks.full_log import finish_full, full_logged
+from tasks.full_log import begin_full, finish_full
 from tasks.propose_promotion import propose_promotion
 from tasks.publish_full import publish_full
 from tasks.show_full import show_full
-from tasks.sweep_log import EXPERIMENT
-from tasks.tracking import Tracker
+from tasks.tracking_process import TrackingProcess
 from tasks.work_clock import WorkClock
 
 
@@ -41,18 +39,15 @@ def calibrate_all(request: FullRequest, propose: bool = False) -> FullResult:
 
     propose: where what it recommends is outside the tolerance band around the policy in force, ask for its promotion.
     """
-    with at_work(request) as clock:
+    with at_work(request) as (clock, tracking):
         plan = plan_all(request)
         clock.lap("plan")
-        with claim(request.out, plan.run_key, fresh=request.fresh) as folder:
-            tracker = Tracker(home(), EXPERIMENT)
-            with full_logged(tracker, plan) as run:
-                carry_out_parts(plan, folder, clock)
-                report = publish_full(folder, plan, clock.work(run.run_id))
-                run = finish_full(tracker, run, report, folder.out)
-        links = Links(
-            mlflow_run_id=run.run_id, mlflow_url=tracker.run_url(run.run_id), prefect_url=flow_run_url()
-        )
+        claimed = claim(request.out, plan.run_key, fresh=request.fresh)
+        with claimed as folder, tracking.logged(begin_full, plan) as run:
+            carry_out_parts(plan, folder, clock, tracking)
+            report = publish_full(folder, plan, clock.work(run.run_id))
+            run = tracking.call(finish_full, run, report, folder.out)
+        links = Links(mlflow_run_id=run.run_id, mlflow_url=tracking.page_of(run), prefect_url=flow_run_url())
         result = full_result(folder.out, plan, report, links)
         show_full(result)
         if propose:
@@ -70,11 +65,11 @@ def plan_all(request: FullRequest) -> FullPlan:
     )
 
 
-def carry_out_parts(plan: FullPlan, folder: SweepFolder, clock: WorkClock) -> None:
+def carry_out_parts(plan: FullPlan, folder: SweepFolder, clock: WorkClock, tracking: TrackingProcess) -> None:
     """Each part into its folder below the results, one after another: what one measured, the next finds."""
 
     def part(name: str, settled: P, steps: Steps[P, R, S, T]) -> None:
-        carry_out(settled, steps, WorkClock(), out=folder.staging / name)
+        carry_out(settled, steps, WorkClock(), tracking, out=folder.staging / name)
         clock.lap(name)
 
     part(NULL, plan.null_sweep, null_sweep.STEPS)

@@ -29,9 +29,9 @@ from tasks.artifacts import flow_run_url
 from tasks.flow_lease import flow_lease
 from tasks.resources import read_record
 from tasks.runners import task_runner
-from tasks.sweep_log import EXPERIMENT, Entry, cell_run, finish_sweep, sweep_logged
-from tasks.tracking import RunHandle, Tracker
-from tasks.tracking_cells import CellRuns
+from tasks.sweep_log import EXPERIMENT, Entry, begin_sweep, cell_run, finish_sweep, log_cell
+from tasks.tracking_process import TrackingProcess
+from tasks.tracking_records import RunHandle
 from tasks.work_clock import WorkClock
 
 K = TypeVar("K", Reference, References)
@@ -115,34 +115,40 @@ def run_here(sweep: Flow[[A], T], request: A) -> T:
 
 def conduct(request: Q, settle: Callable[[Q], P], steps: Steps[P, R, S, T]) -> T:
     """Settle a sweep and carry it out: the body of its flow."""
-    with at_work(request) as clock:
+    with at_work(request) as (clock, tracking):
         plan = settle(request)
         clock.lap("plan")
-        return carry_out(plan, steps, clock, out=request.out, fresh=request.fresh)
+        return carry_out(plan, steps, clock, tracking, out=request.out, fresh=request.fresh)
 
 
 @contextmanager
-def at_work(request: CalibrationRequest) -> Iterator[WorkClock]:
-    """A flow run that is known to be alive, in a process that may use the network or not; its clock."""
+def at_work(request: CalibrationRequest) -> Iterator[tuple[WorkClock, TrackingProcess]]:
+    """A flow run that is known to be alive, in a process that may use the network or not; its clock, and MLflow."""
     apply_network_switch(request.allow_network)  # a worker's process has not been through the command line
-    with flow_lease(home() / "flow_runs"):
-        yield WorkClock()
+    with flow_lease(home() / "flow_runs"), TrackingProcess(home(), EXPERIMENT) as tracking:
+        yield WorkClock(), tracking
 
 
-def carry_out(plan: P, steps: Steps[P, R, S, T], clock: WorkClock, *, out: Path, fresh: bool = False) -> T:
+def carry_out(
+    plan: P,
+    steps: Steps[P, R, S, T],
+    clock: WorkClock,
+    tracking: TrackingProcess,
+    *,
+    out: Path,
+    fresh: bool = False,
+) -> T:
     """Measure and judge what ``plan`` says, publish it at ``out``, log it and show it on the flow run's page."""
     with claim(out, plan.run_key, fresh=fresh) as folder:
         submitted = steps.submit(plan)
-        tracker = Tracker(home(), EXPERIMENT)  # takes a moment; the first measurements are under way
-        with sweep_logged(tracker, plan, steps.entry(plan)) as run:
-            judged = _collect(submitted, plan, steps, tracker, run)
+        with tracking.logged(begin_sweep, plan, steps.entry(plan)) as run:
+            judged = _collect(submitted, plan, steps, tracking, run)
             clock.lap("measure, judge and log runs")
             report = steps.publish(folder, plan, judged, lambda: clock.work(run.run_id))
             patch = folder.out / steps.patch if steps.patch else None
-            run = finish_sweep(tracker, run, report, patch, steps.metrics(report), sweep_files(folder.out))
-    links = Links(
-        mlflow_run_id=run.run_id, mlflow_url=tracker.run_url(run.run_id), prefect_url=flow_run_url()
-    )
+            metrics, files = steps.metrics(report), sweep_files(folder.out)
+            run = tracking.call(finish_sweep, run, report, patch, metrics, files)
+    links = Links(mlflow_run_id=run.run_id, mlflow_url=tracking.page_of(run), prefect_url=flow_run_url())
     result = steps.result(folder.out, plan, report, links)
     steps.show(result)
     return result
@@ -154,11 +160,10 @@ def submit(task: Task[..., K], *arguments: object, **named: object) -> PrefectFu
 
 
 def _collect(
-    submitted: Submitted, plan: P, steps: Steps[P, R, S, T], tracker: Tracker, run: RunHandle
+    submitted: Submitted, plan: P, steps: Steps[P, R, S, T], tracking: TrackingProcess, run: RunHandle
 ) -> Judged:
     """Log each run as soon as it is judged, while the next are measured."""
     progress.announce("runs", sum(len(seed.cells) for seed in submitted.runs))
-    logged = CellRuns(tracker, run)
     reports: dict[Cell, Reference] = {}
     for seed in submitted.runs:
         for need in (
@@ -169,6 +174,6 @@ def _collect(
         for cell in seed.cells:
             reports[cell] = verdicts[cell.folder]
             report = read_record(reports[cell], steps.run_report)
-            logged.log(cell_run(plan, cell, reports[cell], report, steps.run_entry(report)))
+            tracking.call(log_cell, run, cell_run(plan, cell, reports[cell], report, steps.run_entry(report)))
             progress.advance("runs")
     return Judged(variants=[variant.result() for variant in submitted.variants], reports=reports)

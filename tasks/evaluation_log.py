@@ -10,8 +10,8 @@ from invarlock.evaluation.evaluation_plan import EvaluationPlan
 from invarlock.measure.records import ModelIdentity
 from invarlock.reports.evaluation_report import EvaluationReport
 from invarlock.reports.sweep_results import sweep_files
-from tasks.tracking import RunHandle, Tracker
-from tasks.tracking_inputs import DatasetUse, ModelUse
+from tasks.tracking import Tracker
+from tasks.tracking_records import DatasetUse, ModelUse, RunHandle
 
 EXPERIMENT = "invarlock evaluation"
 

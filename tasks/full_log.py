@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invarlock.calibration.full_plan import FullPlan
 from invarlock.policy.diff import Direction
@@ -12,14 +11,16 @@ from invarlock.reports.full_files import PATCH
 from invarlock.reports.full_report import FullReport
 from invarlock.reports.sweep_results import sweep_files
 from tasks.sweep_log import finish_sweep, log_inputs
-from tasks.tracking import RunHandle, Tracker
+from tasks.tracking_records import RunHandle
+
+if TYPE_CHECKING:
+    from tasks.tracking import Tracker
 
 KIND = "calibration"
 
 
-@contextmanager
-def full_logged(tracker: Tracker, plan: FullPlan) -> Iterator[RunHandle]:
-    """The run of ``plan``; marked FAILED when the block does not end well."""
+def begin_full(tracker: Tracker, plan: FullPlan) -> RunHandle:
+    """The run of ``plan``, linked to its model and its text."""
     settled = plan.ve_sweep
     name = f"{KIND} {settled.models[0].label} {settled.profile} {len(settled.tiers)}x{len(settled.seeds)}"
     params = {
@@ -37,7 +38,7 @@ def full_logged(tracker: Tracker, plan: FullPlan) -> Iterator[RunHandle]:
     run = tracker.sweep_run(plan.run_key, name, params, tags)
     with tracker.failing(run):
         log_inputs(tracker, run, settled)
-        yield run
+    return run
 
 
 def finish_full(tracker: Tracker, run: RunHandle, report: FullReport, out: Path) -> RunHandle:

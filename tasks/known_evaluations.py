@@ -17,7 +17,8 @@ from invarlock.reports.evaluation_manifest import EVIDENCE
 from invarlock.reports.sweep_folder import MANIFEST
 from tasks.evaluation_log import EXPERIMENT
 from tasks.run_evidence import failing_as_altered
-from tasks.tracking import SEAL, RunHandle, Tracker
+from tasks.tracking import SEAL, Tracker
+from tasks.tracking_records import RunHandle
 
 _KIND = "evaluation"
 

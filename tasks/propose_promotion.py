@@ -24,9 +24,7 @@ from invarlock.promotion.requests import Origin, State
 from invarlock.reports.number_text import counted
 from invarlock.reports.sweep_result import SweepResult
 from tasks.artifacts import show_link, show_markdown
-from tasks.open_request import open_request
 from tasks.sweep_log import EXPERIMENT
-from tasks.tracking import Tracker
 from tasks.waiting_runs import start_waiting
 
 TAG = "invarlock.recalibration"
@@ -46,6 +44,8 @@ def propose_promotion(result: SweepResult) -> None:
     show_markdown(
         f"recalibration {result.run_key[:12]}", recalibration_markdown(found, told), "Beside the policy"
     )
+    from tasks.tracking import Tracker  # late: the flows of sweeps keep MLflow out of their process
+
     Tracker(home(), EXPERIMENT).tag(result.links.mlflow_run_id, TAG, told)
 
 
@@ -58,6 +58,8 @@ def _unread(store: RequestStore) -> str:
 
 def _ask(store: RequestStore, result: SweepResult, found: Recalibration) -> str:
     """Open a request where one is needed; what came of it."""
+    from tasks.open_request import open_request  # late: imports MLflow
+
     if not found.outside:
         return "Nothing is asked for."
     patch = Path(result.patch)

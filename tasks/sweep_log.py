@@ -1,11 +1,14 @@
-"""A sweep in MLflow: one parent run, one child a cell, found again by key, patch or digest."""
+"""A sweep in MLflow: one parent run, one child a cell, found again by key, patch or digest.
+
+What takes a tracker is called in the process that has it (:mod:`tasks.tracking_process`): no MLflow is imported here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invarlock.calibration.sweep_plan import Cell, M, PlannedModel, SweepPlan
 from invarlock.digests import sha256_file
@@ -13,9 +16,10 @@ from invarlock.errors import StoreError
 from invarlock.reports.run_report import RunRecord
 from invarlock.reports.sweep_report import CalibrationReport
 from invarlock.store.documents import Reference, read_document
-from tasks.tracking import RunHandle, Tracker
-from tasks.tracking_cells import CellRun
-from tasks.tracking_inputs import DatasetUse, ModelUse
+from tasks.tracking_records import CellRun, DatasetUse, ModelUse, RunHandle
+
+if TYPE_CHECKING:
+    from tasks.tracking import Tracker
 
 EXPERIMENT = "invarlock calibration"
 
@@ -30,9 +34,8 @@ class Entry:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-@contextmanager
-def sweep_logged(tracker: Tracker, plan: SweepPlan[M], entry: Entry) -> Iterator[RunHandle]:
-    """The parent run of ``plan``; marked FAILED when the block does not end well."""
+def begin_sweep(tracker: Tracker, plan: SweepPlan[M], entry: Entry) -> RunHandle:
+    """The parent run of ``plan``, linked to its models and its text."""
     models = "+".join(model.label for model in plan.models)
     name = f"{entry.kind} {models} {entry.about} {plan.profile} {len(plan.tiers)}x{len(plan.seeds)}"
     tags = {
@@ -42,7 +45,14 @@ def sweep_logged(tracker: Tracker, plan: SweepPlan[M], entry: Entry) -> Iterator
     run = tracker.sweep_run(plan.run_key, name, _sweep_params(plan) | dict(entry.params), tags)
     with tracker.failing(run):
         log_inputs(tracker, run, plan)
-        yield run
+    return run
+
+
+def log_cell(tracker: Tracker, parent: RunHandle, cell: CellRun) -> None:
+    """Log ``cell`` as a complete run below ``parent``; one that is complete already is left as it is."""
+    from tasks.tracking_cells import cell_runs  # late: imports MLflow
+
+    cell_runs(tracker, parent).log(cell)
 
 
 def log_inputs(tracker: Tracker, run: RunHandle, plan: SweepPlan[M]) -> None:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from invarlock.calibration.tau_plan import TauSweepPlan
 from invarlock.reports.tau_sweep_report import TauSweepReport
 from invarlock.tau.tau_point import TauPoint
-from tasks.tracking import RunHandle, Tracker
+from tasks.tracking import Tracker
+from tasks.tracking_records import RunHandle
 
 KIND = "tau-sweep"
 

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from invarlock.errors import StoreError
 from invarlock.files import locked
 from tasks import checksums
 from tasks.local_services import embedded_tracking_uri, mlflow_home, mlflow_ui_url
-from tasks.tracking_inputs import DatasetUse, ModelUse, dataset_input, model_input
+from tasks.tracking_inputs import dataset_input, model_input
+from tasks.tracking_records import DatasetUse, ModelUse, RunHandle
 from tasks.tracking_store import explained, prepare_tracking_store
 
 RUN_KEY = "invarlock.run_key"
@@ -33,16 +34,6 @@ SEAL = "sha256_of_SHA256SUMS"
 PARENT = "mlflow.parentRunId"
 _MAX_PARAM = 6000
 _PAGE = 1000  # runs in one answer of a search
-
-
-@dataclass(frozen=True)
-class RunHandle:
-    """A run. ``started``: ms since the epoch. ``complete``: finished and sealed, now or before."""
-
-    run_id: str
-    run_key: str
-    started: int
-    complete: bool
 
 
 class Tracker:

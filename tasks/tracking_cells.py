@@ -9,35 +9,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from invarlock.digests import sha256_file
 from invarlock.errors import StoreError
 from tasks import checksums
-from tasks.tracking import PARENT, RUN_KEY, SEAL, RunHandle, Tracker
-from tasks.tracking_inputs import DatasetUse, ModelUse
+from tasks.tracking import PARENT, RUN_KEY, SEAL, Tracker
+from tasks.tracking_records import CellRun, RunHandle
 from tasks.tracking_store import explained
 
 REPORT = "report.json"  # of a cell, in its run's artifacts and in its folder below the results
-
-
-@dataclass(frozen=True)
-class CellRun:
-    """All that a child shows.
-
-    key: unique in the sweep, without quotes; params: at most 99, text of at most 6000 characters each;
-    files: artifact path -> file or content.
-    """
-
-    key: str
-    name: str
-    dataset: DatasetUse
-    model: ModelUse
-    files: Mapping[str, Path | bytes]
-    params: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class CellRuns:
@@ -111,6 +94,12 @@ class CellRuns:
             tracker.client.log_artifacts(run.run_id, str(folder))
             tracker.log(run, params={**cell.params, SEAL: seal}, metrics=cell.metrics)
             tracker.client.set_terminated(run.run_id, "FINISHED")
+
+
+@lru_cache(maxsize=1)  # of the sweep that is under way
+def cell_runs(tracker: Tracker, parent: RunHandle) -> CellRuns:
+    """The one list of the children of ``parent`` in this process."""
+    return CellRuns(tracker, parent)
 
 
 def sealed_reports(tracker: Tracker, parent_id: str, parent_key: str) -> Mapping[str, str]:

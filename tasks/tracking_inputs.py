@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, LoggedModelStatus
 
+from tasks.tracking_records import DatasetUse, ModelUse
+
 _DIGEST_LENGTH = 36  # all that MLflow keeps of a dataset's digest
 _MODEL_DIGEST = "invarlock.model_digest"
-
-
-@dataclass(frozen=True)
-class DatasetUse:
-    """Text that windows were drawn from.
-
-    digest: hex SHA-256 (MLflow shows its first 36 digits; log the whole as a parameter).
-    source: where the text is from; profile: counts such as windows and tokens. role: what it was used for.
-    """
-
-    name: str
-    digest: str
-    source: Mapping[str, str]
-    profile: Mapping[str, int | str] = field(default_factory=dict)
-    role: str = "calibration"
-
-
-@dataclass(frozen=True)
-class ModelUse:
-    """A checkpoint that was measured. digest: hex SHA-256 of its weights; source: folder or hub id."""
-
-    name: str
-    digest: str
-    source: str
-    kind: str
 
 
 def dataset_input(dataset: DatasetUse) -> DatasetInput:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from tasks.tracking import RunHandle, Tracker
+from tasks.tracking import Tracker
+from tasks.tracking_records import RunHandle
 from tasks.tracking_store import explained
 
 EXPERIMENT = "invarlock promotion"

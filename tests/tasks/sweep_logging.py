@@ -15,9 +15,9 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from tasks.tracking import SEAL, RunHandle, Tracker
-from tasks.tracking_cells import CellRun, CellRuns
-from tasks.tracking_inputs import DatasetUse, ModelUse
+from tasks.tracking import SEAL, Tracker
+from tasks.tracking_cells import CellRuns
+from tasks.tracking_records import CellRun, DatasetUse, ModelUse, RunHandle
 
 DATASET = DatasetUse("python_docs", "d" * 64, {"provider": "python_docs"}, {"windows": 32})
 MODEL = ModelUse("bundled:demo", "e" * 64, "models/demo", "ppl_causal")

@@ -11,7 +11,8 @@ from invarlock.reports.evaluation_manifest import EVIDENCE
 from invarlock.reports.sweep_folder import MANIFEST
 from tasks.evaluation_log import EXPERIMENT
 from tasks.known_evaluations import known_evaluations
-from tasks.tracking import RunHandle, Tracker
+from tasks.tracking import Tracker
+from tasks.tracking_records import RunHandle
 
 
 @pytest.fixture(scope="module")

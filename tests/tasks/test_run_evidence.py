@@ -12,8 +12,9 @@ from invarlock.promotion.provenance import RunEvidence
 from invarlock.promotion.sweep_patch import SweepPatch, parse_sweep_patch
 from invarlock.reports.sweep_files import origin_lines
 from tasks.run_evidence import run_evidence, run_of
-from tasks.tracking import RUN_KEY, RunHandle, Tracker
+from tasks.tracking import RUN_KEY, Tracker
 from tasks.tracking_cells import CellRuns
+from tasks.tracking_records import RunHandle
 from tests.tasks.sweep_logging import cell_run
 
 PATCH = b"balanced: {}\n"

@@ -15,7 +15,8 @@ from invarlock.digests import sha256_hex
 from invarlock.errors import StoreError
 from tasks.checksums import FILE_NAME
 from tasks.local_services import mlflow_home
-from tasks.tracking import SEAL, RunHandle, Tracker
+from tasks.tracking import SEAL, Tracker
+from tasks.tracking_records import RunHandle
 from tests.tasks.sweep_logging import CALLS, DyingClient, Killed, expected, log_sweep, program, what_is_there
 
 

@@ -17,8 +17,9 @@ from sqlalchemy.engine import Connection, Engine
 from invarlock.errors import StoreError
 from tasks import tracking
 from tasks.local_services import MLFLOW_TRACKING_URI
-from tasks.tracking import PARENT, SEAL, RunHandle, Tracker
+from tasks.tracking import PARENT, SEAL, Tracker
 from tasks.tracking_cells import CellRuns
+from tasks.tracking_records import RunHandle
 from tests.tasks.sweep_logging import (
     CALLS,
     CELL_CALLS,
