@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from invarlock.digests import sha256_hex
+from invarlock.problems import first_problem
 from invarlock.tau.bundle_files import METADATA, MODEL, altered, read_verified
 from invarlock.tau.bundle_graph import OUTPUTS, seal_of
 from invarlock.tau.bundle_probe import probe_gate
@@ -48,7 +49,7 @@ def load_bundle(folder: str | os.PathLike[str]) -> Bundle:
     try:
         metadata = BundleMetadata.model_validate_json(files[METADATA])
     except ValidationError as error:
-        raise altered(path, f"{METADATA} is not what an export writes: {error}") from error
+        raise altered(path, f"{METADATA} is not what an export writes: {first_problem(error)}") from error
     if metadata.model_sha256 != sha256_hex(files[MODEL]):
         raise altered(path, f"{MODEL} is not the model that {METADATA} describes")
     _check_gate(path, metadata, files[MODEL])

@@ -1,5 +1,6 @@
 """Window losses: against transformers' own loss, once per window, the same whatever runs beside them."""
 
+import sys
 import time
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from invarlock.data.masking import mask_window
 from invarlock.data.windows import make_window
 from invarlock.errors import DataError, MeasurementError
-from invarlock.measure.losses import measure_losses, run_windows
+from invarlock.measure.losses import loss_key, measure_losses, run_windows
 from invarlock.measure.models import applied
 from invarlock.store.measurement_store import MeasurementStore
 from tests.measure.random_windows import random_windows
@@ -70,6 +71,19 @@ def test_bytes_do_not_depend_on_order_company_or_interruption(loaded, tmp_path):
     store = MeasurementStore(tmp_path / "pieces")
     for piece in (windows[7:3:-1], windows[:2], windows):
         assert all(whole[x.window_id] == x for x in measure_losses(model, piece, store))
+
+
+def test_a_key_reads_no_file(loaded):
+    """Thousands are made in a sweep; reading the metadata of installed packages for each took a third of its time."""
+    model, (first, *others) = loaded("gpt2"), random_windows(3)
+    loss_key(model, first, 1)  # what it looks up once a process
+    opened = []
+    watching = True
+    sys.addaudithook(lambda event, told: opened.append(told) if watching and event == "open" else None)
+    keys = {loss_key(model, window, 1).digest for window in others}
+    watching = False  # a hook stays for good
+    assert len(keys) == 2
+    assert opened == []
 
 
 @pytest.mark.usefixtures("two_threads")
