@@ -42,8 +42,8 @@ def calibrate_all(request: FullRequest, propose: bool = False) -> FullResult:
     with at_work(request) as (clock, tracking):
         plan = plan_all(request)
         clock.lap("plan")
-        claimed = claim(request.out, plan.run_key, fresh=request.fresh)
-        with claimed as folder, tracking.logged(begin_full, plan) as run:
+        with claim(request.out, plan.run_key, fresh=request.fresh) as folder:
+            run = tracking.begin(begin_full, plan)
             carry_out_parts(plan, folder, clock, tracking)
             report = publish_full(folder, plan, clock.work(run.run_id))
             run = tracking.call(finish_full, run, report, folder.out)

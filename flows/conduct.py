@@ -141,13 +141,13 @@ def carry_out(
     """Measure and judge what ``plan`` says, publish it at ``out``, log it and show it on the flow run's page."""
     with claim(out, plan.run_key, fresh=fresh) as folder:
         submitted = steps.submit(plan)
-        with tracking.logged(begin_sweep, plan, steps.entry(plan)) as run:
-            judged = _collect(submitted, plan, steps, tracking, run)
-            clock.lap("measure, judge and log runs")
-            report = steps.publish(folder, plan, judged, lambda: clock.work(run.run_id))
-            patch = folder.out / steps.patch if steps.patch else None
-            metrics, files = steps.metrics(report), sweep_files(folder.out)
-            run = tracking.call(finish_sweep, run, report, patch, metrics, files)
+        run = tracking.begin(begin_sweep, plan, steps.entry(plan))
+        judged = _collect(submitted, plan, steps, tracking, run)
+        clock.lap("measure, judge and log runs")
+        report = steps.publish(folder, plan, judged, lambda: clock.work(run.run_id))
+        patch = folder.out / steps.patch if steps.patch else None
+        metrics, files = steps.metrics(report), sweep_files(folder.out)
+        run = tracking.call(finish_sweep, run, report, patch, metrics, files)
     links = Links(mlflow_run_id=run.run_id, mlflow_url=tracking.page_of(run), prefect_url=flow_run_url())
     result = steps.result(folder.out, plan, report, links)
     steps.show(result)

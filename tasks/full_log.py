@@ -20,7 +20,7 @@ KIND = "calibration"
 
 
 def begin_full(tracker: Tracker, plan: FullPlan) -> RunHandle:
-    """The run of ``plan``, linked to its model and its text."""
+    """The run of ``plan``, linked to its model and its text; FAILED when that cannot be done."""
     settled = plan.ve_sweep
     name = f"{KIND} {settled.models[0].label} {settled.profile} {len(settled.tiers)}x{len(settled.seeds)}"
     params = {

@@ -1,6 +1,6 @@
 """A sweep in MLflow: one parent run, one child a cell, found again by key, patch or digest.
 
-What takes a tracker is called in the process that has it (:mod:`tasks.tracking_process`): no MLflow is imported here.
+What takes a tracker is called in the process that has it (:mod:`tasks.tracking_process`), where MLflow is imported.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Entry:
 
 
 def begin_sweep(tracker: Tracker, plan: SweepPlan[M], entry: Entry) -> RunHandle:
-    """The parent run of ``plan``, linked to its models and its text."""
+    """The parent run of ``plan``, linked to its models and its text; FAILED when that cannot be done."""
     models = "+".join(model.label for model in plan.models)
     name = f"{entry.kind} {models} {entry.about} {plan.profile} {len(plan.tiers)}x{len(plan.seeds)}"
     tags = {

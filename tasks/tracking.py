@@ -135,9 +135,10 @@ class Tracker:
         return run.info.status, run.data.params
 
     def fail(self, run: RunHandle) -> None:
-        """End the run as FAILED; the next one with its key continues it."""
-        with explained(self.uri):
-            self.client.set_terminated(run.run_id, "FAILED")
+        """End the run as FAILED, unless it is complete by now; the next one with its key continues it."""
+        with self.exclusive(run.run_key), explained(self.uri):
+            if not _is_complete(self.client.get_run(run.run_id)):
+                self.client.set_terminated(run.run_id, "FAILED")
 
     @contextmanager
     def failing(self, run: RunHandle) -> Iterator[None]:

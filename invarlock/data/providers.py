@@ -14,13 +14,14 @@ from invarlock.data.synthetic import read_synthetic
 from invarlock.errors import DataError
 from invarlock.store.measurement_store import MeasurementStore
 
-_LOCAL: Mapping[Provider, Callable[[DatasetSpec], Iterable[Document]]] = {
-    Provider.LOCAL_TEXT: lambda spec: read_local_text(spec.paths or ()),
-    Provider.LOCAL_JSONL: lambda spec: read_local_jsonl(spec.paths or (), spec.text_field or "text"),
-    Provider.LOCAL_JSONL_PAIRS: lambda spec: read_local_jsonl_pairs(
+_LOCAL: Mapping[Provider, Callable[[DatasetSpec, MeasurementStore | None], Iterable[Document]]] = {
+    Provider.PYTHON_DOCS: lambda spec, kept: read_python_docs(kept),
+    Provider.LOCAL_TEXT: lambda spec, kept: read_local_text(spec.paths or ()),
+    Provider.LOCAL_JSONL: lambda spec, kept: read_local_jsonl(spec.paths or (), spec.text_field or "text"),
+    Provider.LOCAL_JSONL_PAIRS: lambda spec, kept: read_local_jsonl_pairs(
         spec.paths or (), spec.source_field or "source", spec.target_field or "target"
     ),
-    Provider.SYNTHETIC: lambda spec: read_synthetic(spec.seed or 0),
+    Provider.SYNTHETIC: lambda spec, kept: read_synthetic(spec.seed or 0),
 }
 
 
@@ -43,10 +44,7 @@ def load_texts(
             allow_network=allow_network,
         )
     else:
-        local = (
-            read_python_docs(kept) if spec.provider is Provider.PYTHON_DOCS else _LOCAL[spec.provider](spec)
-        )
-        found = iter(select_split(local, cast(Split, spec.chosen_split)))
+        found = iter(select_split(_LOCAL[spec.provider](spec, kept), cast(Split, spec.chosen_split)))
     documents = tuple(document for document in found if document.text.strip())
     if not documents:
         raise DataError(

@@ -71,7 +71,7 @@ def read_python_docs(kept: MeasurementStore | None = None) -> tuple[Document, ..
     """Every document, in a fixed order: topics, then Python modules, then C modules, each sorted by name.
 
     kept: where the docstrings are, by the hash of the sources, once they have been found: parsing the standard library
-    takes some seconds, reading it a tenth of that. A process does it once.
+    takes some seconds, reading it a tenth of that. A process does it once for each place.
 
     Raises
     ------
