@@ -84,6 +84,14 @@ def tracking(home: Path) -> Iterator[TrackingProcess]:
         yield process
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT interrupts, also where the tests were started in the background, with that signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def status(home: Path, run_id: str) -> str:
     client = MlflowClient(embedded_tracking_uri(home))
     return str(client.get_run(run_id).info.status)
@@ -109,6 +117,7 @@ def test_a_run_that_is_not_completed_in_the_block_has_failed(home: Path) -> None
     assert status(home, run.run_id) == "FAILED"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_wait_for_the_end_leaves_a_complete_run_complete(home: Path) -> None:
     with TrackingProcess(home, EXPERIMENT) as tracking:
         run = tracking.begin(begin, "interrupted at the end")
@@ -118,6 +127,7 @@ def test_an_interrupted_wait_for_the_end_leaves_a_complete_run_complete(home: Pa
     assert Tracker(home, EXPERIMENT).sealed_files(run.run_id)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_begin_leaves_no_run_running(home: Path) -> None:
     with TrackingProcess(home, EXPERIMENT) as tracking:
         with pytest.raises(KeyboardInterrupt):
