@@ -159,7 +159,9 @@ def _source_docstrings(path: Path, source: bytes) -> tuple[str, ...]:
         tree = ast.parse(source, filename=str(path))
     except SyntaxError as error:
         raise DataError(
-            "a standard library source does not parse", where=path, fix="repair this Python installation"
+            "a standard library source does not parse",
+            where=Path(sysconfig.get_path("stdlib"), path),
+            fix="repair this Python installation",
         ) from error
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     found = (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, documented))
